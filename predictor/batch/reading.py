@@ -21,7 +21,7 @@ from predictor.errors import Problem, RatingsError
 from predictor.model.offer_model import OfferModel
 from predictor.sources.dialect import Header, Utf8
 from predictor.sources.files import read_text
-from predictor.sources.parquet import as_text, explained, is_text, longest_word, refuse_long_words, worded
+from predictor.sources.parquet import as_text, explained, is_text, longest_word, refuse_long_words, text_columns
 from predictor.sources.read_ahead import read_ahead
 
 MOST_ROWS = 131_072  # of a batch of Parquet
@@ -91,7 +91,7 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Row
     there = schema.names
     names = [name for name in dict.fromkeys((*model.columns, *keep)) if name in there]
     words = [name for name in model.columns if name in there and is_text(schema.field(name).type)]
-    at_once = _rows_at_once(part, metadata, [name for name in names if name in worded(schema)])
+    at_once = _rows_at_once(part, metadata, [name for name in names if name in text_columns(schema)])
     with open_parquet(part.path, metadata=metadata, read_dictionary=words, buffer_size=BUFFER_BYTES) as file:
         groups = range(*part.groups) if part.groups else range(file.num_row_groups)
         rows = 0

@@ -148,15 +148,15 @@ def _import(
     from predictor.reports.import_report import render_import, render_import_text
     from predictor.sources.scorecards import read_scorecards
     from predictor.sources.scorecards.findings import REASONS
-    from predictor.sources.scorecards.writing import Places, gone, refuse_gone, write
+    from predictor.sources.scorecards.writing import Places, missing_people, refuse_missing_people, write
 
     out = out or Path("interviews.csv")
     places = Places(out, catalogue or out.parent / f"{out.stem}.toml", groups)
     places.check()
     imported = read_scorecards(system, files, out=out, **how)
-    missing = gone(places, imported)
+    missing = missing_people(places, imported)
     if not forget:
-        refuse_gone(places, missing)
+        refuse_missing_people(places, missing)
     if groups is not None and imported.groups is None:
         raise ConfigError("--groups: these files have no answers about sex and race; leave it out")
     report = render_import(imported, forgotten=missing)

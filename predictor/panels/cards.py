@@ -24,7 +24,7 @@ from predictor.sources.files import read_by_header
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-APPLICATION, PERSON, STAGE, RATER, USE = "application", "person", "stage", "rater", "use"  # columns, beside the signals
+APPLICATION, PERSON, STAGE, RATER, USE = "application", "person", "stage", "rater", "use"  # columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +89,10 @@ class Cards:
             use=None if self.use is None else self.use[at],
         )
 
-    def without(self, places: Sequence[int]) -> Cards:
+    def without(self, signals: Sequence[int]) -> Cards:
         """Return the scorecards as if some signals were not rated, without those that then rate nothing."""
         values = self.values.copy()
-        values[:, list(places)] = np.nan
+        values[:, list(signals)] = np.nan
         cards = replace(self, values=values)
         return cards.rows(np.flatnonzero((values >= np.array(self.catalogue.ends[0])).any(axis=1)))
 
@@ -108,10 +108,10 @@ class Cards:
         """Return one scorecard for each rater of an application at a stage, the mean where there are several."""
         number, _ = self.application_stages()
         keys = [(at, *names) for at, names in zip(number.tolist(), self.raters, strict=True)]
-        place = {key: at for at, key in enumerate(dict.fromkeys(keys))}
-        if len(place) == len(self):
+        number_of = {key: at for at, key in enumerate(dict.fromkeys(keys))}
+        if len(number_of) == len(self):
             return self
-        unit = np.array([place[key] for key in keys])
+        unit = np.array([number_of[key] for key in keys])
         cards = self.rows(np.unique(unit, return_index=True)[1])
         return replace(cards, values=means_by(unit, self.values, self.catalogue)[0])
 
@@ -191,10 +191,10 @@ class Cards:
             score[rows] = overall + deviations.sum(axis=1) / seen.sum(axis=1)
         applications, unit = np.unique(self.application, return_inverse=True)
         raters = tuple(sorted({name for names in self.raters for name in names}))
-        place = {name: number for number, name in enumerate(raters)}
+        number_of = {name: number for number, name in enumerate(raters)}
         counts = [len(names) for names in self.raters]
         shape = (len(self), len(raters))
-        at = (np.repeat(np.arange(len(self)), counts), [place[name] for names in self.raters for name in names])
+        at = (np.repeat(np.arange(len(self)), counts), [number_of[name] for names in self.raters for name in names])
         who = csr_array((np.repeat(1 / np.array(counts), counts), at), shape=shape)
         return CardMeans(score, unit, who, stage), raters, applications
 

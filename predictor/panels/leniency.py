@@ -59,8 +59,8 @@ class Leniency:
         applications
             Whose panel it is, shape (panels,); one that the scorecards do not have leaves nothing out.
         """
-        place = self._place
-        known = [np.array([place[name] for name in panel if name in place], dtype=np.int64) for panel in panels]
+        number_of = self._number_of
+        known = [np.array([number_of[name] for name in panel if name in number_of], dtype=np.int64) for panel in panels]
         at = np.searchsorted(self.applications, applications)
         at = np.minimum(at, len(self.applications) - 1)
         units = np.where(self.applications[at] == applications, at, -1)
@@ -79,10 +79,10 @@ class Leniency:
 
     def knows(self, panels: Sequence[tuple[str, ...]]) -> NDArray[np.bool_]:
         """Whether at least one rater of each panel is known, shape (panels,)."""
-        return np.array([any(name in self._place for name in panel) for panel in panels], dtype=bool)
+        return np.array([any(name in self._number_of for name in panel) for panel in panels], dtype=bool)
 
     @cached_property
-    def _place(self) -> dict[str, int]:
+    def _number_of(self) -> dict[str, int]:
         return {name: number for number, name in enumerate(self.raters)}
 
     def table(self, cuts: Floats, slope: float, usual: Floats) -> RaterTable:

@@ -18,7 +18,7 @@ from predictor.reports.model_card import AttachedReports, audit_section, card_pa
 from predictor.reports.page import Section, render_html, render_markdown
 from predictor.training_folder import AUDIT, CARD, CARD_PAGE, DRIFT, IMPORTANCES, SCORES
 
-Figures = tuple[float, float, float, int]  # a value, its interval, and n
+Estimate = tuple[float, float, float, int]  # a value, its interval, and n
 
 
 def save_card(trained: TrainedModel, folder: Path, checks: Path) -> list[Path]:
@@ -80,26 +80,26 @@ def _read_report(
         raise ModelError(f"{path}: damaged ({error}); make it again, or take it away") from None
 
 
-def _scores(path: Path) -> dict[str, Figures]:
-    return {name: figures for (name,), figures in _rows(path, ("name",), "value", "low", "high")}
+def _scores(path: Path) -> dict[str, Estimate]:
+    return {name: estimate for (name,), estimate in _rows(path, ("name",), "value", "low", "high")}
 
 
-def _importances(path: Path) -> dict[tuple[str, str], Figures]:
+def _importances(path: Path) -> dict[tuple[str, str], Estimate]:
     ends = ("contribution", "contribution_low", "contribution_high")
-    return {(kind, name): figures for (kind, name), figures in _rows(path, ("kind", "name"), *ends)}
+    return {(kind, name): estimate for (kind, name), estimate in _rows(path, ("kind", "name"), *ends)}
 
 
-def _rows(path: Path, names: tuple[str, ...], *ends: str) -> list[tuple[tuple[str, ...], Figures]]:
+def _rows(path: Path, names: tuple[str, ...], *ends: str) -> list[tuple[tuple[str, ...], Estimate]]:
     """Read names, a figure with its interval, and n from a table that a training wrote; no rows where there is none."""
     try:
         rows = csv.DictReader(io.StringIO(read_whole(path).decode()))
-        return [(tuple(str(row[name]) for name in names), _figures(row, *ends)) for row in rows]
+        return [(tuple(str(row[name]) for name in names), _estimate(row, *ends)) for row in rows]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise ModelError(f"{path}: damaged ({error}); train the model again") from None
 
 
-def _figures(row: Mapping[str, str], *ends: str) -> Figures:
+def _estimate(row: Mapping[str, str], *ends: str) -> Estimate:
     value, low, high = (float(row[end]) for end in ends)
     return value, low, high, int(row["n"])

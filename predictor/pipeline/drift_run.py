@@ -36,7 +36,7 @@ def drift_record(check: DriftCheck, seconds: float) -> Record:
     model, outcomes = check.model, check.outcomes
     metrics = {
         "n": float(check.n),
-        "moved": float(len(check.significant)),  # as the first release called them; so is "looks"
+        "moved": float(len(check.significant)),  # metric names of the first release: significant changes, and tests
         "looks": float(len(check.tests)),
         "outcomes/known": float(outcomes.n),
         "outcomes/open": float(outcomes.open),

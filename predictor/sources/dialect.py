@@ -2,7 +2,8 @@
 
 The delimiter is the one by which rows have as many cells as the header, and cells are numbers, dates or words: the
 idea of G. van den Burg, A. Nazabal and C. Sutton, Wrangling messy CSV files by detecting row and type patterns, Data
-Mining and Knowledge Discovery 33:1799-1820, 2019. On files as people have them it decides as their library does.
+Mining and Knowledge Discovery 33:1799-1820, 2019. On real files it decides as the authors' library,
+CleverCSV, does.
 """
 
 from __future__ import annotations
@@ -184,9 +185,9 @@ class Utf8:
 
     def _as_utf8(self, block: bytes, *, final: bool = False) -> bytes:
         if self._encoding is None:
-            tell, self._begun = (_by_letters if self._begun else encoding_of), True
-            block, self._half = self._half + block, b""
-            self._encoding = tell(block, whole=final)
+            detect = _by_letters if self._begun else encoding_of
+            block, self._half, self._begun = self._half + block, b"", True
+            self._encoding = detect(block, whole=final)
             if self._encoding is None:
                 text = block if final or block.isascii() else block[: -_unfinished(block)]
                 self._half = block[len(text) :]
@@ -396,7 +397,7 @@ def fitted(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     >>> fitted(["a", "b", ""], [["4", "5"]])
     ['a', 'b']
     """
-    named = max((place for place, name in enumerate(names, 1) if name), default=0)
+    named = max((number for number, name in enumerate(names, 1) if name), default=0)
     if rows and all(len(row) == named for row in rows if row):
         names = names[:named]
     first = next((row for row in rows if row), ())

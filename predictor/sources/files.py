@@ -143,7 +143,7 @@ def read_cells(path: Path, sheet: str | None = None) -> dict[str, list[Any]]:
             problems.append(Problem(f"appears {times:,} times in the header; keep one column", column=name))
     if problems:
         raise RatingsError(str(path), problems)
-    return {name: [row[place] for row in rows] for place, name in enumerate(header)}
+    return {name: [row[index] for row in rows] for index, name in enumerate(header)}
 
 
 def word_of(cell: Any) -> str:
@@ -349,7 +349,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
         import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtraError("pyarrow", "reading Parquet", "train") from None
-    from predictor.sources.parquet import as_text, explained, refuse_long_words, refuse_size, worded
+    from predictor.sources.parquet import as_text, explained, refuse_long_words, refuse_size, text_columns
 
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise RatingsError(str(path), [Problem("cannot be read: not an ordinary file; name another")])
@@ -357,10 +357,10 @@ def read_parquet(path: Path) -> pd.DataFrame:
     with explained(str(path)):
         with pq.ParquetFile(path) as file:
             refuse_size(file.metadata, str(path))
-            words = worded(file.schema_arrow)
+            words = text_columns(file.schema_arrow)
         with pq.ParquetFile(path, read_dictionary=words) as file:  # so that a long word is read once
             names = [name for name in file.schema_arrow.names if not _ROW_LABEL.fullmatch(name)]
-            table = file.read().select([place for place, name in enumerate(file.schema_arrow.names) if name in names])
+            table = file.read().select([index for index, name in enumerate(file.schema_arrow.names) if name in names])
         refuse_long_words(table, str(path))
         frame: pd.DataFrame = as_text(table).to_pandas(ignore_metadata=True, types_mapper=whole.get)
     for index in (table.schema.pandas_metadata or {}).get(

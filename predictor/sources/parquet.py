@@ -41,7 +41,7 @@ def explained(source: str) -> Iterator[None]:
         raise RatingsError(source, [Problem(f"is not a whole Parquet file: {why}; write or copy it again")]) from None
 
 
-def worded(schema: pa.Schema) -> list[str]:
+def text_columns(schema: pa.Schema) -> list[str]:
     """Return the columns of text."""
     return [field.name for field in schema if is_text(field.type)]
 
@@ -60,13 +60,13 @@ def is_text(kind: pa.DataType) -> bool:
 
 def as_text(table: Rows) -> Rows:
     """Convert text of other types: bytes, as older writers keep it, views, which Arrow cannot filter, and UUIDs."""
-    for place, field in enumerate(table.schema):
+    for index, field in enumerate(table.schema):
         inner = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         if isinstance(inner, pa.UuidType):
-            ids = [id_ and str(id_) for id_ in table.column(place).to_pylist()]
-            table = table.set_column(place, field.name, pa.array(ids, pa.string()))
+            ids = [id_ and str(id_) for id_ in table.column(index).to_pylist()]
+            table = table.set_column(index, field.name, pa.array(ids, pa.string()))
         elif is_text(inner) and not pa.types.is_string(inner) and not pa.types.is_large_string(inner):
-            table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
+            table = table.set_column(index, field.name, table.column(index).cast(pa.string()))
     return table
 
 

@@ -1,4 +1,4 @@
-"""Streams that Arrow reads ahead, in a thread of its own, which goes on after an error."""
+"""Lend a stream to Arrow, which reads ahead in a thread of its own, and stop that thread at the end."""
 
 from __future__ import annotations
 

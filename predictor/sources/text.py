@@ -1,7 +1,7 @@
 """Tables of text, as CSV files and worksheets hold them: a header, and rows of cells.
 
-All input is read here, so that a file means the same to training, prediction, drafting and the journal; a batch,
-which reads CSV as a stream, takes encoding, delimiter and header from `dialect` as this does.
+All CSV files and worksheets are read here, so that one means the same to training, prediction, drafting and the
+journal; a batch, which reads CSV as a stream, takes encoding, delimiter and header from `dialect` as this does.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _read(
     """Read rows, each of the header's length."""
     rows: list[list[str]] = []
     blank = 0  # rows, of which those at the end, as spreadsheets leave them, are none
-    named = max((place for place, name in enumerate(header, 1) if name), default=0)
+    named = max((index for index, name in enumerate(header, 1) if name), default=0)
     try:
         for row in table:
             if not any(map(str.strip, row)) and (not row or len(row) <= len(header)):
@@ -128,24 +128,24 @@ def _read(
 
 
 def _tidied(header: list[str], rows: list[list[str]], source: str, problems: list[Problem]) -> Table:
-    """Leave out columns without a name: empty ones, and first ones that number the rows; say where others are."""
-    nameless = [place for place, name in enumerate(header) if is_nameless(name)]
+    """Leave out empty columns without a name, and leading ones that number the rows; others are problems."""
+    nameless = [index for index, name in enumerate(header) if is_nameless(name)]
     left_out = set[int]()
-    for place in nameless:
-        cells = [row[place] for row in rows]
+    for index in nameless:
+        cells = [row[index] for row in rows]
         number, cell = next(((number, cell) for number, cell in enumerate(cells, 1) if cell.strip()), (0, ""))
         if not number:
-            left_out.add(place)
-        elif left_out.issuperset(range(place)) and counts_rows(cells):  # more than one where a file was saved so twice
-            left_out.add(place)
+            left_out.add(index)
+        elif left_out.issuperset(range(index)) and counts_rows(cells):  # more than one where a file was saved so twice
+            left_out.add(index)
             warn_of_labels(source)
-        elif not header[place]:
-            kind = f"column {place + 1:,} has no name, and holds '{shorten(cell, 20)}'; name it or take it out"
+        elif not header[index]:
+            kind = f"column {index + 1:,} has no name, and holds '{shorten(cell, 20)}'; name it or take it out"
             problems.append(Problem(kind, number))
     if not left_out:
         return header, rows, problems
-    kept = [place for place in range(len(header)) if place not in left_out]
-    return [header[place] for place in kept], [[row[place] for place in kept] for row in rows], problems
+    kept = [index for index in range(len(header)) if index not in left_out]
+    return [header[index] for index in kept], [[row[index] for index in kept] for row in rows], problems
 
 
 def is_nameless(name: str) -> bool:

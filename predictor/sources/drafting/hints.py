@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 CODES = {-99, -9, -1, 8, 9, 77, 88, 98, 99, 998, 999}  # usual for "not observed" in survey files
-FEWEST = 10  # ratings beside a code, so that the gap between them is no accident
-WIDEST = 10  # highest rating beside which a code is obvious
-RARE = 0.1  # share of the answers that a code has at most
+LEAST_RATINGS = 10  # other than codes, so that the gap between them is no accident
+WIDEST = 10  # highest rating, so that a code is obvious
+RARE = 0.1  # share of the ratings that a code has at most
 DIRECTION_LEVEL, JUMP_LEVEL = 0.05, 0.01  # of the tests of all columns together
 
 
@@ -42,7 +42,7 @@ class OddEnd:
     Attributes
     ----------
     value, next
-        The answer, and the one beside it.
+        The rating, and its neighbour.
     n, n_next
         How many rows have them.
     share, next_share
@@ -73,7 +73,7 @@ def obvious_codes(values: Floats) -> tuple[float, ...]:
     points, counts = np.unique(values[~np.isnan(values)], return_counts=True)
     usual = np.isin(points, list(CODES))
     ratings = points[~usual]
-    if len(ratings) < 3 or counts[~usual].sum() < FEWEST or (points != np.round(points)).any():
+    if len(ratings) < 3 or counts[~usual].sum() < LEAST_RATINGS or (points != np.round(points)).any():
         return ()
     low, high = ratings[0], ratings[-1]
     if low < 0 or high > WIDEST:
@@ -96,7 +96,7 @@ def tendency(x: Floats, y: Floats, groups: NDArray[Any], columns: int) -> Tenden
     groups
         Number of each row's group, shape (n,).
     columns
-        How many columns are looked at.
+        How many columns are tested.
     """
     if len({*x.tolist()}) < 2 or len({*y.tolist()}) < 2:
         return None
@@ -119,7 +119,7 @@ def odd_ends(x: Floats, y: Floats, columns: int) -> Iterator[OddEnd]:
     x, y
         Ratings and outcomes, shape (n,), all known.
     columns
-        How many columns are looked at.
+        How many columns are tested.
 
     Examples
     --------
@@ -128,41 +128,41 @@ def odd_ends(x: Floats, y: Floats, columns: int) -> Iterator[OddEnd]:
     >>> [(end.value, end.share, end.next_share) for end in odd_ends(x, y.astype(float), 10)]
     [(0.0, 0.9, 0.2)]
     """
-    points, place, counts = np.unique(x, return_inverse=True, return_counts=True)
+    points, index, counts = np.unique(x, return_inverse=True, return_counts=True)
     if len(points) < 4 or (points != np.round(points)).any():
         return
-    shares = np.bincount(place, weights=y) / counts
-    for end, beside in ((0, 1), (len(points) - 1, len(points) - 2)):
-        n, n_beside = int(counts[end]), int(counts[beside])
-        if n > RARE * len(x) or n >= n_beside:
+    shares = np.bincount(index, weights=y) / counts
+    for end, neighbour in ((0, 1), (len(points) - 1, len(points) - 2)):
+        n, n_neighbour = int(counts[end]), int(counts[neighbour])
+        if n > RARE * len(x) or n >= n_neighbour:
             continue
-        jump = shares[end] - shares[beside]
-        pooled = (n * shares[end] + n_beside * shares[beside]) / (n + n_beside)
-        noise = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_beside))
+        jump = shares[end] - shares[neighbour]
+        pooled = (n * shares[end] + n_neighbour * shares[neighbour]) / (n + n_neighbour)
+        noise = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_neighbour))
         if abs(jump) <= _limit(JUMP_LEVEL, 2 * columns) * noise:
             continue
-        rest = place != end
+        rest = index != end
         trend = tendency(x[rest], y[rest], np.arange(rest.sum()), 1)
         if trend:
             odd = jump * trend.correlation * (1 if end == 0 else -1) > 0
         else:
             odd = abs(jump) > np.abs(np.diff(np.delete(shares, end))).max()
         if odd:
-            ends = float(points[end]), float(points[beside])
-            yield OddEnd(*ends, n, n_beside, float(shares[end]), float(shares[beside]))
+            ends = float(points[end]), float(points[neighbour])
+            yield OddEnd(*ends, n, n_neighbour, float(shares[end]), float(shares[neighbour]))
 
 
 def numbered(words: Sequence[Any]) -> NDArray[np.int64]:
     """Number groups by their names; what has none is a group of its own."""
     own = [("", row) if word is None else ("group", str(word)) for row, word in enumerate(words)]
-    places = {key: number for number, key in enumerate(dict.fromkeys(own))}
-    return np.array([places[key] for key in own], dtype=np.int64)
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(own))}
+    return np.array([numbers[key] for key in own], dtype=np.int64)
 
 
 def _standard_ranks(values: Floats) -> Floats:
     """Rank values, ties by their mean, brought to mean 0 and mean square 1."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[index]
     return np.asarray((ranks - ranks.mean()) / ranks.std())
 
 

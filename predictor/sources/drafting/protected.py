@@ -121,7 +121,7 @@ _ADDRESS = {
 }
 _TITLE = {*_words("title titel titre título titolo tytuł prefix code is or und et y e o ou of lub")}
 # A cell of which one is enough: marital status, religion, orientation, ethnic group, disability, residence.
-_TELLING = {
+_PROTECTED_WORDS = {
     *_words("married divorced widowed unmarried verheiratet geschieden verwitwet ledig marié mariée célibataire"),
     *_words("divorcé divorcée veuf veuve casado casada soltero soltera divorciado divorciada viudo viuda coniugato"),
     *_words("coniugata celibe nubile divorziato divorziata vedovo vedova gehuwd ongehuwd gescheiden żonaty zamężna"),
@@ -149,7 +149,7 @@ _GROUP = re.compile(
     r"other (white|black|asian) background|(white|black|asian) (not|or) \w+)( |$)"
 )
 # A cell that has one of these words, whatever else, and one about veterans that says which.
-_TELLS = re.compile(
+_PROTECTED_PATTERNS = re.compile(
     r"(^| )(disabilit|behinder|schwerbehinder|handicap|discapaci|minusval|deficienci|niepełnosprawn|niepelnosprawn|"
     r"funktionsneds|funksjonsneds|инвалид|wheelchair|pregnan|schwanger|enceinte|incinta|protected veteran|non veteran|"
     r"not a veteran|disabled veteran)"
@@ -212,14 +212,14 @@ def _plain(word: str) -> str:
 
 
 def _are_protected(cells: Sequence[str]) -> bool:
-    """Whether there are words of both sexes, whatever else; of letters, only those with a third and a missing one."""
+    """Whether cells are protected: words of both sexes, say; of letters such as m and f there may be no others."""
     words = {_plain(cell) for cell in cells if cell not in ("fr", "hr", "FR", "HR")}  # languages and countries
-    telling = words & _TELLING - ({"disabled"} if "enabled" in words else set())
+    telling = words & _PROTECTED_WORDS - ({"disabled"} if "enabled" in words else set())
     if telling or (words & _MALE and words & _FEMALE):
         return True
     whole = {" ".join(re.findall(r"\w+", _folded(cell))) for cell in cells}
     groups = {cell for cell in whole if cell in _GROUPS or _GROUP.search(cell)}
-    if any(map(_TELLS.search, whole)) or (groups and len(groups | (whole & _COLOURS)) > 1):
+    if any(map(_PROTECTED_PATTERNS.search, whole)) or (groups and len(groups | (whole & _COLOURS)) > 1):
         return True
     return any(pair <= words <= pair | _OTHER for pair in _LETTERS)
 

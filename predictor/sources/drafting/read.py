@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-# The ends of scales in use: taken at their word from many whole numbers, else the next that is usual. A scale drafted
-# too wide costs nothing; one drafted too narrow refuses the first 5 that comes in after a file without one.
+# Ends of scales, by their lowest rating. With `MANY` whole numbers the next larger one of `_WORD` is drafted, else the
+# next of `_USUAL`. Too wide costs nothing; too narrow refuses the first 5 that comes in after a file without one.
 WIDE = (10, 20, 50, 100, 200, 500, 1000)
 _WORD = {0: (1, 2, 3, 4, 5, 6, *WIDE), 1: (2, 3, 4, 5, 6, 7, 10)}
 _USUAL = {0: (1, 5, *WIDE), 1: (5, 7, 10)}
@@ -40,9 +40,9 @@ class Column:
     """A column of the file; `cells` are None where empty, `values` None unless every cell could be a rating.
 
     Obvious codes for "not observed" are in `codes`, and count as empty, as do words for it. Words that are known to be
-    ratings are `levels`, their places on the scale `values`. Where numbers say what they are out of, as in "4/5" and
-    "80%", that is `out_of`. The first of marks such as "2+" and "2-3" is `mark`; its
-    value is 2, or 2.5; the first of the second form is `between`.
+    ratings are `levels`, and their numbers `values`. What numbers are out of, as in "4/5" and "80%", is `out_of`. The
+    first of marks such as "2+" and "2-3" is `mark`; its value is 2, or 2.5; the first of the second form is `between`.
+    `points`, `low`, `high`, `whole` and `binary` exist where there are values.
     """
 
     def __init__(self, name: str, cells: Sequence[Any], *, reused: Signal | None) -> None:

@@ -120,8 +120,8 @@ def _disguise(column: Column, y: Floats) -> str:
 
 def _auc(x: Floats, y: Floats) -> float:
     """Share of pairs, one of each outcome, that x puts in order; exactly 0 or 1 if it never errs."""
-    _, place = np.unique(x, return_inverse=True)
-    yes, no = np.bincount(place, weights=y), np.bincount(place, weights=1 - y)
+    _, index = np.unique(x, return_inverse=True)
+    yes, no = np.bincount(index, weights=y), np.bincount(index, weights=1 - y)
     pairs = yes.sum() * no.sum()
     return float((yes * (np.cumsum(no) - no / 2)).sum() / pairs) if pairs else 0.5
 

@@ -235,7 +235,7 @@ def _entry(
 
 
 def _comments(column: Column, outcome: str, odd: Sequence[OddEnd]) -> list[str]:
-    """Write what was seen in a column, and what a person should look at."""
+    """Describe the cells of a column, and what a person should check."""
     n, kind = column.filled.sum(), "whole numbers" if column.whole else "with decimals"
     span = f"{column.low:.4g} to {column.high:.4g}, {kind}"
     if column.levels:
@@ -250,8 +250,8 @@ def _comments(column: Column, outcome: str, odd: Sequence[OddEnd]) -> list[str]:
         lines.append("# take the signal out and name its column under context")
     lines += _codes_apart(column)
     for end in odd:
-        there, beside = f"{end.share:.0%} (n = {end.n:,})", f"{end.next_share:.0%} at {end.next:g} (n = {end.n_next:,})"
-        lines.append(f"# {end.value:g} stands out: {_shown(outcome)} = yes in {there} against {beside},")
+        here, next_ = f"{end.share:.0%} (n = {end.n:,})", f"{end.next_share:.0%} at {end.next:g} (n = {end.n_next:,})"
+        lines.append(f"# {end.value:g} stands out: {_shown(outcome)} = yes in {here} against {next_},")
         why = "against the order of the ratings; if it means 'not applicable'"
         lines += _suggested(column, why, "not_applicable", end.value)
     if OUTCOME_NAME.search(column.snake):

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 A_DAY = np.timedelta64(1, "D")  # clocks without a zone may be ahead
-BLOCK = 1 << 20  # ratings that are counted at once
+BLOCK_RATINGS = 1 << 20  # counted at once
 
 
 @dataclass
-class Cards:
+class UsableCards:
     """The cards that count, by position.
 
     Attributes
@@ -56,7 +56,7 @@ class Cards:
 class CardRatings:
     """The ratings of the cards that count, sorted by card: card, signal, level of each; and the signals' names.
 
-    A level is its place among `values`.
+    A level is its index in `values`.
     """
 
     card: NDArray[Any]
@@ -77,30 +77,34 @@ def read_card_ratings(
     before = export.cards
     cards = newest(before, findings)
     table = export.ratings
+    # the card of each rating
     owner = table.column("card")
     if not export.by_position:
         card = positions(owner, cards.column("id")).astype(np.int32)
-    else:  # of a card that came twice only the newest has its ratings
+    else:  # of a card that is in the export twice, only the newest copy keeps its ratings
         card = owner if len(cards) == len(before) else _positions_kept(before, cards)[owner]
     ids = text_ids(cards.column("id")) if export.by_position else owner
     shown = np.append(ids, "")[card] if export.by_position else ids
     if not export.by_position:
         findings.add("orphan rating", table, card < 0, ids=shown)
+    # its signal
     details = _by_word(table.frame["family"], lambda word: folded(word) == "details", otherwise=False)
     findings.add("details", table, details & (card >= 0), ids=shown)
     labels = [str(label) for label in table.frame["signal"].array.categories if str(label).strip()]
-    places, names = merged_names(labels)
-    place_of = dict(zip(labels, places.tolist(), strict=True))
-    signal = _by_word(table.frame["signal"], lambda label: place_of.get(label, -1), otherwise=-1).astype(np.int16)
+    numbers, names = merged_names(labels)
+    number_of = dict(zip(labels, numbers.tolist(), strict=True))
+    signal = _by_word(table.frame["signal"], lambda label: number_of.get(label, -1), otherwise=-1).astype(np.int16)
     signal[details] = -1
     blank = _by_word(table.frame["signal"], lambda label: not label.strip(), otherwise=True)
     findings.add("unnamed", table, blank & ~details & (card >= 0), ids=shown)
+    # its level
     own = {name_of(label): scale for label, scale in export.levels_by_signal.items()}
     scales = [own.get(name, export.levels).with_answers(answers) for name in names]
     words = [str(word) for word in table.frame["word"].array.categories]
     values, level = _levels(table, signal, scales, words, findings, shown)
     read = _tally(signal, table.frame["word"], len(names))
     families = _tally(signal, table.frame["family"], len(names))
+    # without signals that nobody rated
     used = np.asarray(read.any(axis=1))
     keep = (card >= 0) & (level >= 0)
     names = {name: label for (name, label), there in zip(names.items(), used.tolist(), strict=True) if there}
@@ -130,15 +134,15 @@ def _tally(signal: NDArray[np.int16], column: pd.Series, signals: int) -> NDArra
     """Count the words of a column by signal, shape (signals, words)."""
     codes, width = column.array.codes, len(column.array.categories) + 1  # the last for no word
     counts = np.zeros(signals * width + 1, np.int64)
-    for start in range(0, len(signal), BLOCK):
-        some = slice(start, start + BLOCK)
+    for start in range(0, len(signal), BLOCK_RATINGS):
+        some = slice(start, start + BLOCK_RATINGS)
         cell = np.where(signal[some] < 0, signals * width, signal[some] * width + codes[some].astype(np.int64) % width)
         counts += np.bincount(cell, minlength=len(counts))
     return counts[:-1].reshape(signals, width)[:, :-1]
 
 
 def _counted(row: NDArray[np.int64], words: Sequence[str]) -> dict[str, int]:
-    return {words[place]: int(row[place]) for place in np.flatnonzero(row).tolist()}
+    return {words[at]: int(row[at]) for at in np.flatnonzero(row).tolist()}
 
 
 def _shown(counts: Mapping[str, int]) -> dict[str, int]:
@@ -152,8 +156,8 @@ def _positions_kept(before: Table, cards: Table) -> NDArray[np.int64]:
     """Return for each card as read its position among those kept, -1 where it was dropped."""
     files, rows = before.places(np.arange(len(before)))
     kept_files, kept_rows = cards.places(np.arange(len(cards)))
-    place = {(file, row): at for at, (file, row) in enumerate(zip(kept_files, kept_rows.tolist(), strict=True))}
-    return np.array([place.get((file, row), -1) for file, row in zip(files, rows.tolist(), strict=True)])
+    kept = {(file, row): at for at, (file, row) in enumerate(zip(kept_files, kept_rows.tolist(), strict=True))}
+    return np.array([kept.get((file, row), -1) for file, row in zip(files, rows.tolist(), strict=True)])
 
 
 def _levels(
@@ -164,7 +168,7 @@ def _levels(
     findings: Findings,
     ids: NDArray[Any],
 ) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
-    """Return the levels that there are, and the place of each rating's, -1 where nothing was judged.
+    """Return the levels that there are, and the index of each rating's, -1 where nothing was judged.
 
     Words that are not levels are reported.
     """
@@ -175,8 +179,8 @@ def _levels(
     codes = table.frame["word"].array.codes
     findings.add("unknown word", table, strange[signal, codes], ids=ids, words=table.frame["word"])
     values = np.unique(levels[~np.isnan(levels)])
-    places = np.where(np.isnan(levels), -1, np.searchsorted(values, levels)).astype(np.int16)
-    return values, places[signal, codes]
+    indices = np.where(np.isnan(levels), -1, np.searchsorted(values, levels)).astype(np.int16)
+    return values, indices[signal, codes]
 
 
 def _add_overall(
@@ -189,14 +193,14 @@ def _add_overall(
     findings.add("unknown word", cards, np.isinf(level), words=column)
     level[np.isinf(level)] = math.nan
     rated = np.flatnonzero(~np.isnan(level))
-    place = len(ratings.labels)
+    number = len(ratings.labels)
     values = np.union1d(ratings.values, level[rated])
     ratings.level = np.searchsorted(values, np.concatenate([ratings.values[ratings.level], level[rated]])).astype(
         np.int16
     )
     ratings.values = values
     ratings.card = np.concatenate([ratings.card, rated.astype(np.int32)])
-    ratings.signal = np.concatenate([ratings.signal, np.full(len(rated), place, np.int16)])
+    ratings.signal = np.concatenate([ratings.signal, np.full(len(rated), number, np.int16)])
     ratings.labels[OVERALL] = "Overall recommendation"
     ratings.families[OVERALL] = "overall"
     ratings.family_labels["overall"] = "Overall"
@@ -212,7 +216,7 @@ def usable_cards(
     outcomes: ApplicationOutcomes,
     today: datetime,
     findings: Findings,
-) -> Cards:
+) -> UsableCards:
     """Return the cards that count, and list the others by the first reason to leave each out."""
     open_ = np.ones(len(table), bool)
 
@@ -224,14 +228,14 @@ def usable_cards(
     status = np.asarray(table.frame["status"], dtype=object)
     drop("deleted card", table.column("deleted"))
     drop("draft", status == "draft")
-    open_ &= status != "unknown"  # listed by the system's module, with the word
+    open_ &= status != "unknown"  # already reported by the system's module, with the word
     application = positions(table.column("application"), outcomes.applications.column("id"))
     known = positions(table.column("application"), export.applications.column("id"))
     if export.no_applications:
         findings.add("no application", table, open_)
     else:
         drop("orphan card", known < 0)
-        open_ &= application >= 0  # of people who were deleted: listed by their applications
+        open_ &= application >= 0  # of deleted people: already reported as applications
     rated = np.zeros(len(table), bool)
     rated[ratings.card] = True
     drop("unrated", ~rated)
@@ -258,17 +262,17 @@ def usable_cards(
     keep = np.flatnonzero(open_)
     use = np.append(outcomes.state, "no application")[application[keep]]
     use[(use == "yes") | (use == "no")] = "row"
-    place = np.full(len(table) + 1, -1, np.int32)
-    place[keep] = np.arange(len(keep))
-    ratings.card = place[ratings.card]
+    renumbered = np.full(len(table) + 1, -1, np.int32)
+    renumbered[keep] = np.arange(len(keep))
+    ratings.card = renumbered[ratings.card]
     order = np.argsort(ratings.card, kind="stable").astype(np.int32)
     order = order[np.searchsorted(ratings.card[order], 0) :]
     ratings.card, ratings.signal, ratings.level = ratings.card[order], ratings.signal[order], ratings.level[order]
     few = replace(table, frame=table.frame[["id", "application"]], records=[])
-    return Cards(few.chosen(keep), application[keep], stage[keep], submitted[keep], rater[keep], use)
+    return UsableCards(few.chosen(keep), application[keep], stage[keep], submitted[keep], rater[keep], use)
 
 
-def place_rows(choice: str, cards: Cards, outcomes: ApplicationOutcomes, findings: Findings) -> Landmarks:
+def place_rows(choice: str, cards: UsableCards, outcomes: ApplicationOutcomes, findings: Findings) -> Landmarks:
     """Return the rows: applications with a usable card, at the landmark; withdrawn ones have none."""
     eligible = (cards.use == "row") | (cards.use == "unlabelled")
     rows = landmarks(choice, cards.application[eligible], cards.stage[eligible], cards.submitted[eligible])
@@ -282,7 +286,7 @@ def place_rows(choice: str, cards: Cards, outcomes: ApplicationOutcomes, finding
     last = np.full(len(outcomes.applications), np.datetime64("NaT", "ms"))
     order = np.argsort(rows.until, kind="stable")
     last[rows.application[order]] = rows.until[order]
-    later = eligible & ~(cards.submitted <= np.append(last, last[:0])[cards.application]) if len(last) else eligible
+    later = eligible & ~(cards.submitted <= last[cards.application]) if len(last) else eligible
     findings.add("after stage", cards.table, later)
     cards.use[later] = "later"
     return rows

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE = 20  # rows that show whether cells are JSON
-BLOCK = 8 << 20  # bytes of CSV read at once
+BYTES = 8 << 20  # of CSV read at once
 ROWS = 1 << 17  # of Parquet read at once
 NULLS = ("", "null", "NULL", "Null", "\\N", "NaN", "nan")
 
@@ -77,7 +77,7 @@ def read_columns(
     Parameters
     ----------
     as_text
-        Whether numbers and times of a CSV file stay texts: for a file that begins with numbers and goes on otherwise.
+        Whether numbers and times of a CSV file stay texts: for a column that looks numeric in its first block only.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def _csv_batches(path: Path, names: Sequence[str], words: Collection[str], label
         return "skip"
 
     parse = arrow.ParseOptions(delimiter=begin.delimiter, newlines_in_values=True, invalid_row_handler=keep)
-    read = arrow.ReadOptions(use_threads=False, block_size=BLOCK, column_names=[name.strip() for name in begin.names])
+    read = arrow.ReadOptions(use_threads=False, block_size=BYTES, column_names=[name.strip() for name in begin.names])
 
     @contextmanager
     def opened(types: dict[str, Any]) -> Iterator[Any]:
@@ -222,7 +222,7 @@ def _opened(path: Path, label: str) -> Any:
 
 
 class _Text(io.RawIOBase):
-    """A stream of bytes as UTF-8, as Arrow reads it."""
+    """A stream of bytes as UTF-8, as Arrow reads it: never more than `size` bytes, which `Utf8` may give."""
 
     def __init__(self, stream: Any, label: str) -> None:
         self._stream, self._utf8, self._rest = stream, Utf8(stream, label), b""

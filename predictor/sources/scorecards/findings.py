@@ -23,7 +23,7 @@ LONGEST_WORD = 24  # characters of a word that a report may show; what is longer
 
 @dataclass(frozen=True)
 class FindingReason:
-    """One reason why rows are listed: a title that a recruiter can read, what became of them, and what can be done."""
+    """One reason why rows are listed: a title for recruiters, what became of them (see above), and what can be done."""
 
     title: str
     became: str

@@ -13,7 +13,7 @@ import pandas as pd
 from predictor.errors import ConfigError
 from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
 from predictor.ratings.ratings import Ratings
-from predictor.sources.scorecards.assembling import CardRatings, Cards
+from predictor.sources.scorecards.assembling import CardRatings, UsableCards
 from predictor.sources.scorecards.findings import REASONS, Findings
 from predictor.sources.scorecards.outcomes import ApplicationOutcomes
 from predictor.sources.scorecards.pseudonyms import pseudonym
@@ -24,7 +24,7 @@ from predictor.sources.scorecards.tables import text_ids
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BLOCK = 20_000  # rows that are written at once
+BLOCK_ROWS = 20_000  # rows that are written at once
 OFFER_WORDS = {"yes": "yes", "no": "no"}
 
 
@@ -72,7 +72,7 @@ class Imported:
     findings: Findings
     outcomes: ApplicationOutcomes
     card_ratings: CardRatings
-    usable: Cards
+    usable: UsableCards
     rows: Landmarks
     pseudonym_key: bytes
     application_ids: NDArray[Any]
@@ -139,7 +139,7 @@ class Imported:
         """The table of cards: one row per scorecard that is used."""
         return pd.concat([*self.card_blocks()], ignore_index=True)
 
-    def row_blocks(self, size: int = BLOCK) -> Iterator[pd.DataFrame]:
+    def row_blocks(self, size: int = BLOCK_ROWS) -> Iterator[pd.DataFrame]:
         """Return the wide table in parts, sorted by application; at least one, which may be empty."""
         order = np.lexsort((self.rows.until, _sortable(self.application_ids[self.rows.application])))
         by_application = np.argsort(self.usable.application, kind="stable")
@@ -192,7 +192,7 @@ class Imported:
         columns[OUTCOME] = np.array([OFFER_WORDS.get(word, "") for word in state], dtype=object)
         return pd.DataFrame(columns)
 
-    def card_blocks(self, size: int = BLOCK) -> Iterator[pd.DataFrame]:
+    def card_blocks(self, size: int = BLOCK_ROWS) -> Iterator[pd.DataFrame]:
         """Return the table of cards in parts, sorted by application and card; at least one, which may be empty."""
         codes, names = self.raters
         ids = self.card_ids

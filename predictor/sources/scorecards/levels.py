@@ -35,7 +35,7 @@ class ScoreLevels:
     numbered
         Whether a number before a word, as in "3 - Hire", is the place of its level, from 1.
     answers
-        Levels of further words, by somebody who knows them.
+        Levels of further words, as the user gave them.
     first
         The number of the lowest level, where they are numbered.
     fractions

@@ -256,7 +256,13 @@ def _more(data: Any) -> bool | None:
 
 
 def _lists(data: Any, label: str) -> Iterator[tuple[str, list[Any]]]:
-    """Return the lists of records in a JSON value, each with its name in a bundle."""
+    """Return the lists of records in a JSON value, each with its name in a bundle.
+
+    - records, also as messages of copying tools: `[{...}, {...}]`
+    - pages: `[[{...}], {"data": [{...}]}]`
+    - one record, or records by their ids: `{"id": 5}`, `{"5": {"id": 5}}`
+    - an envelope, or a bundle: `{"data": [{...}]}`, `{"applications": [{...}], "offers": [{...}]}`
+    """
     if isinstance(data, dict):
         yield from _of_object(data, label)
     elif isinstance(data, list):

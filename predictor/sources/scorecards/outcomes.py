@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OPEN = "no outcome yet"
 ANSWERS = {"yes": "yes", "no": "no", "withdrew": "withdrawn", OPEN: "unlabelled"}
 ALL = "*"
-# What a reason's words may mean beside a rejection. Of a reason that the candidate gave, only an offer is in doubt.
+# Words of reasons that may mean something other than a rejection; of a candidate's own reason, only an offer is asked.
 _OFFER = re.compile(r"offer|hired|accept", re.IGNORECASE)
 _EITHER = re.compile(r"offer|hired|accept|declin|withdr[ae]w|not interested|no longer interested", re.IGNORECASE)
 
@@ -87,7 +87,7 @@ def read_reasons(options: tuple[str, ...]) -> dict[str, str]:
 def decide(
     export: SourceExport, answers: Mapping[str, str], today: datetime, findings: Findings
 ) -> ApplicationOutcomes:
-    """Apply the rules.
+    """Decide what came of each application: the first rule that applies, in the order of the calls of `take`.
 
     Parameters
     ----------
@@ -205,7 +205,14 @@ def _refuse_different(table: Table, dropped: NDArray[np.int64], kept: NDArray[np
 def _offers(
     export: SourceExport, applications: Table, findings: Findings
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], NDArray[np.bool_]]:
-    """Return by application: an offer was sent, there are others only, when it was sent, and only the day is known."""
+    """Read the offers of applications.
+
+    Returns
+    -------
+    was_sent, only_unsent, sent_at, day_only
+        Of each application: whether an offer was sent, whether there are only others, when it was sent, and whether
+        only the day of that is known.
+    """
     deleted = export.offers.column("deleted")
     findings.add("deleted offer", export.offers, deleted, ids=export.offers.column("application"))
     offers = export.offers.chosen(~deleted)

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 OVERALL = "overall_recommendation"
 ABOUT_OVERALL = re.compile(r"overall|recommend|\bhire\b|verdict", re.IGNORECASE)  # in a question, or its options
 PERSON, OUTCOME, STAGE = "person", "offer", "stage"
-BESIDE = ("application", "rated_on", "outcome_on", "cards", "raters", "panel", "card", "rater", "submitted_at", "use")
+CONTEXT = ("application", "rated_on", "outcome_on", "cards", "raters", "panel", "card", "rater", "submitted_at", "use")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _SIGN = re.compile(r"(?<=\w)(\++|#)(?!\w)")  # as in C++ and C#, which are not C
 COUNT, SPREAD = "_raters", "_spread"
-_TAKEN = {*BESIDE, PERSON, OUTCOME, STAGE, ORIGIN, RATINGS, INPUT_FAMILY, OVERALL, "panel_leniency", "sex", "race"}
+_TAKEN = {*CONTEXT, PERSON, OUTCOME, STAGE, ORIGIN, RATINGS, INPUT_FAMILY, OVERALL, "panel_leniency", "sex", "race"}
 
 
 def shown_label(label: str) -> str:
@@ -88,9 +88,9 @@ def catalogue_of(
 ) -> Catalogue:
     """Build the catalogue of an import; it has the levels as words or as anchors, so a model has them, too."""
     signals = [_signal(key, label, families[key], levels[key]) for key, label in labels.items()]
-    beside = [item + ending for item in labels for ending in (COUNT, SPREAD)]
+    counts = [item + ending for item in labels for ending in (COUNT, SPREAD)]
     inputs = (ContextInput(STAGE, "Stage", tuple(stages)),) if len(stages) > 1 else ()
-    context = [*BESIDE, *([] if inputs else [STAGE]), *beside, *([ORIGIN] if simulated else [])]
+    context = [*CONTEXT, *([] if inputs else [STAGE]), *counts, *([ORIGIN] if simulated else [])]
     return Catalogue(
         name=name,
         title=title,

@@ -101,7 +101,7 @@ def merged(stage: NDArray[Any]) -> NDArray[Any]:
 
 
 def in_order(application: NDArray[np.int64], stage: NDArray[Any], submitted: NDArray[Any]) -> list[str]:
-    """Return the stages as a process has them: by how long after an application's first card theirs come, the mean.
+    """Return the stages in order of the mean time between an application's first card and theirs.
 
     Examples
     --------

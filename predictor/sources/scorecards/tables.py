@@ -21,7 +21,7 @@ from predictor.sources.scorecards.times import BAD_TIME, NO_TIME, read_times
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BLOCK = 1 << 20  # ids that are looked up at once
+BLOCK_IDS = 1 << 20  # ids that are looked up at once
 NO_ID = np.iinfo(np.int64).min  # in a column of whole numbers; "" in a column of text
 IDS = frozenset(
     [
@@ -245,8 +245,8 @@ def positions(of: Any, within: Any) -> NDArray[np.int64]:
         places = np.flatnonzero(~index.duplicated())
         index = index[places]
     at = np.empty(len(of), np.int64)
-    for start in range(0, len(of), BLOCK):
-        some = slice(start, start + BLOCK)
+    for start in range(0, len(of), BLOCK_IDS):
+        some = slice(start, start + BLOCK_IDS)
         at[some] = np.where(no_id(of[some]), -1, index.get_indexer(of[some]))
     return at if places is None else np.append(places, -1)[at]
 

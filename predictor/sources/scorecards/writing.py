@@ -90,7 +90,7 @@ class Places:
             raise ConfigError(f"{self.out}: exists and is not a table of scorecards; name another, or move it away")
 
 
-def gone(places: Places, imported: Imported) -> list[str]:
+def missing_people(places: Places, imported: Imported) -> list[str]:
     """Return the people of the table that is there who are not in the import."""
     if not places.out.exists():
         return []
@@ -99,7 +99,7 @@ def gone(places: Places, imported: Imported) -> list[str]:
     return sorted(before - here - {""})
 
 
-def refuse_gone(places: Places, people: list[str]) -> None:
+def refuse_missing_people(places: Places, people: list[str]) -> None:
     """Refuse an import that lacks people of the table that is there.
 
     Raises
@@ -134,7 +134,7 @@ def write(imported: Imported, places: Places, report: str, *, forget: bool = Fal
         If a file cannot be written; all are then as they were.
     """
     if not forget:
-        refuse_gone(places, gone(places, imported))
+        refuse_missing_people(places, missing_people(places, imported))
     catalogue = imported.catalogue
     with _together() as new:
         if catalogue is not None:
