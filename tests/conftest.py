@@ -22,7 +22,10 @@ from strategies import EXAMPLES
 
 from predictor import Catalogue, OfferModel, Ratings, TrainingConfig, TrainingResult, simulate_interviews, train
 from predictor.cli import main
+from predictor.pipeline import run as pipeline
 from predictor.pipeline.run import save
+from predictor.reports.figures.training import save_plots
+from predictor.reports.training_report import save_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -130,7 +133,9 @@ def result(interviews: Ratings, shared: Path) -> TrainingResult:
 def kept(result: TrainingResult, shared: Path) -> Path:
     """The folder of the training; who changes it, copies it first."""
     folder = shared / "models" / result.name
-    with FileLock(f"{shared}/models.lock"):
+    with FileLock(f"{shared}/models.lock"), pytest.MonkeyPatch.context() as patch:
+        for write in (save_report, save_plots):  # the real ones, whoever asks first
+            patch.setattr(pipeline, write.__name__, write)
         return folder if folder.exists() else save(result, folder)
 
 
@@ -143,8 +148,8 @@ def without_figures() -> Iterator[None]:
         return path
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("predictor.reports.training_report.save_report", save_short)
-        patch.setattr("predictor.reports.figures.training.save_plots", lambda *_: [])
+        patch.setattr(pipeline, "save_report", save_short)
+        patch.setattr(pipeline, "save_plots", lambda *_: [])
         yield
 
 

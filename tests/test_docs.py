@@ -41,7 +41,7 @@ PAGES = [
 def made(tmp_path_factory: pytest.TempPathFactory, warm_python: Path) -> dict[str, str]:
     """The blocks as `make docs` writes them, of a quicker training."""
     folder = tmp_path_factory.mktemp("docs")
-    (folder / "quick.toml").write_text("repeats = 1\n")
+    (folder / "quick.toml").write_text("repeats = 1\nfolds = 2\nresamples = 20\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "executable", str(warm_python))
         return docs.blocks(folder, "--experiment", "quick.toml")

@@ -26,8 +26,9 @@ def serve(path: str, parent: int) -> None:
     import_mlflow()
     gc.freeze()  # else each process looks through all of it for garbage when it ends, which takes a second of a core
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
+    listener.bind(f"{path}.new")
     listener.listen(64)
+    os.rename(f"{path}.new", path)  # noqa: PTH104 - whoever sees it, can connect
     listener.settimeout(1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     while _runs(parent):

@@ -94,7 +94,9 @@ def test_gains_are_differences_on_the_same_rows(result: TrainingResult) -> None:
 
 
 def test_without_baselines_nothing_is_compared() -> None:
-    found = train(simulate_interviews(150, seed=1), TrainingConfig(folds=2, repeats=1, resamples=20, baselines=()))
+    found = train(
+        simulate_interviews(150, seed=1), TrainingConfig(folds=2, repeats=1, resamples=20, baselines=()), curve=False
+    )
     assert not found.gains
     assert not found.baselines
     assert found.transparency is None
@@ -130,7 +132,7 @@ def test_a_rule_that_tables_cannot_hold_is_seen_as_the_cost_of_transparency() ->
     odd = (values[:, :4] > 3).sum(axis=1) % 2 == 1
     made = replace(ratings, values=values, y=(odd ^ (rng.random(len(odd)) < 0.05)).astype(float))
     made = made.without([*made.catalogue.names[4:], "rater_role"])
-    found = train(made, TrainingConfig(repeats=1, resamples=50, baselines=("logistic", "boosting")))
+    found = train(made, TrainingConfig(repeats=1, resamples=50, baselines=("logistic", "boosting")), curve=False)
     assert found.transparency
     assert found.transparency.baseline == "boosting"
     assert found.transparency.cost.low > 0.2

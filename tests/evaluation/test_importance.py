@@ -31,7 +31,7 @@ def planted() -> Ratings:
 
 @pytest.fixture(scope="module")
 def found(planted: Ratings) -> TrainingResult:
-    return train(planted, QUICK)
+    return train(planted, QUICK, curve=False)
 
 
 def test_signals_put_in_are_found_and_the_others_say_nothing(found: TrainingResult) -> None:
@@ -98,7 +98,7 @@ def test_signals_rated_alike_are_named(planted: Ratings) -> None:
     assert f"n = {both:,}" in printed
     assert correlated_signals(planted) == ()
     few = copied.rows(np.arange(250))
-    found = train(few, replace(QUICK, folds=2, repeats=1, resamples=20))
+    found = train(few, replace(QUICK, folds=2, repeats=1, resamples=20), curve=False)
     assert found.halo == correlated_signals(few)
     assert len(found.halo) == 1
     assert "read their importances together" in " ".join(render_training(found).split())

@@ -39,12 +39,12 @@ def test_own_interviews_overrule_it_step_by_step() -> None:
     good = {"rater_role": "interviewer", **dict.fromkeys(ratings.catalogue.names, 5)}
     answers, shares = [], []
     for n in (0, 5, 20, 80, len(ratings)):
-        result = train(contrary.rows(np.arange(n)), replace(QUICK, prior="published"))
+        result = train(contrary.rows(np.arange(n)), replace(QUICK, prior="published"), curve=False)
         answers.append(result.model.predict(good).offer_probability)
         shares.append(result.model.trained_on["prior"]["share"])
     assert shares == sorted(shares, reverse=True) and shares[0] == 1 and shares[-1] < 0.3
     assert answers[0] > 0.6 and answers[-1] < 0.2
-    held = train(replace(contrary, catalogue=ratings.catalogue), QUICK).model
+    held = train(replace(contrary, catalogue=ratings.catalogue), QUICK, curve=False).model
     assert abs(held.predict(good).offer_probability - held.base_rate) < 0.1
 
 
@@ -90,7 +90,7 @@ def test_it_is_left_out_where_it_does_not_belong() -> None:
     with pytest.raises(ConfigError, match="leave the prior out"):
         labelled = ratings.without(["body_language"]).labelled()
         OfferClassifier(other, prior=published_prior()).fit(labelled.features, labelled.y)
-    plenty = train(simulate_interviews(400, seed=1), QUICK)
+    plenty = train(simulate_interviews(400, seed=1), QUICK, curve=False)
     assert "prior" not in plenty.model.trained_on
 
 

@@ -353,6 +353,7 @@ def test_a_promotion_is_picked_up_without_a_failed_request(server: Server, model
     def until(name: str) -> None:
         while seen[-1:] != [(200, name)]:
             assert threads[0].is_alive()
+            time.sleep(0.01)
 
     threads = [threading.Thread(target=stream, daemon=True) for _ in range(2)]
     for thread in threads:

@@ -289,7 +289,9 @@ def test_four_trainings_at_once_on_a_fresh_store_of_which_one_is_killed(
 
 def test_a_store_half_made_by_a_killed_process_is_made_anew(kept: Path, tmp_path: Path, warm_python: Path) -> None:
     path = tmp_path / "experiments" / "mlflow.db"
-    with subprocess.Popen([warm_python, "-c", TRAINING, kept, tmp_path, "1"]) as process:
+    amid = "Path.replace = lambda *_: time.sleep(600)\nfor number in range"  # it is made, and not yet in its place
+    code = TRAINING.replace("for number in range", amid)
+    with subprocess.Popen([warm_python, "-c", code, kept, tmp_path, "1"]) as process:
         while not path.with_name("mlflow.db.new").exists():
             assert process.poll() is None
             time.sleep(0.01)

