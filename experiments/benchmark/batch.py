@@ -102,11 +102,11 @@ def floor(folder: Path, model: Any, out: Path) -> int:
     import pyarrow as pa
 
     from predictor.batch.parts import find_parts
-    from predictor.batch.reading import ROWS, read_blocks
+    from predictor.batch.reading import MOST_ROWS, read_blocks
     from predictor.batch.scoring import arrow, constant
     from predictor.batch.writing import Writer
 
-    numbers = np.random.default_rng(0).random((3, ROWS))
+    numbers = np.random.default_rng(0).random((3, MOST_ROWS))
     names = ("offer_probability", "interval_low", "interval_high")
 
     def answered(found: Any) -> Any:

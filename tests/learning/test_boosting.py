@@ -108,10 +108,10 @@ def test_rows_that_say_nothing_end_at_the_base_rate() -> None:
         found = average(silent, [fit_fold(silent, k, order=2) for k in range(5)])
         base = [np.log(y[fold != k].mean() / (1 - y[fold != k].mean())) for k in range(5)]
         np.testing.assert_allclose(found.out_of_fold, np.array(base)[fold], atol=1e-6)
-        assert strongest_interactions(silent, found.terms, 2) == []
+        assert strongest_interactions(silent, found.tables, 2) == []
 
 
 def test_terms_that_act_together_come_first() -> None:
     rows = _rows(4, n=1000)
     fits = [fit_fold(rows, k, order=2) for k in range(3)]
-    assert set(strongest_interactions(rows, average(rows, fits).terms, 2)[:3]) == {(0, 1), (0, 3), (1, 3)}
+    assert set(strongest_interactions(rows, average(rows, fits).tables, 2)[:3]) == {(0, 1), (0, 3), (1, 3)}

@@ -214,7 +214,7 @@ def test_a_prior_is_mixed_with_what_the_rows_say_alone() -> None:
     alone = fit_regressions(Rows(cells, 1 - ratings.y, cells, grid, either))
     agreed = fit_regressions(Rows(cells, ratings.y, known, grid, either, prior))
     assert mixed.prior_share < agreed.prior_share, "offers against the prior should overrule it"
-    both = np.array([evaluate(fit.terms, cells, grid) for fit in (mixed, alone)])
+    both = np.array([evaluate(fit.tables, cells, grid) for fit in (mixed, alone)])
     assert np.corrcoef(both)[0][1] > 0.95
 
 
