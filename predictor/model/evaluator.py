@@ -33,9 +33,9 @@ from predictor.model.factors import Completion
 from predictor.model.fused import Coded, Codes, FusedSumAndVariance, FusedTables, TermBlocks
 from predictor.model.log_odds import logit
 from predictor.model.masked import MaskedTables
-from predictor.model.partial import Joint, PartialTables, Reasons, RowReasons, Uncertainty
+from predictor.model.partial import PartialTables, Reasons, RowReasons, Uncertainty
 from predictor.model.single import SingleRow
-from predictor.model.tables import Floats, Location, PairTables, Tables, TripleTables
+from predictor.model.tables import Floats, Joint, Location, PairTables, Tables, TripleTables
 from predictor.model.tiles import tiles
 from predictor.model.tree import Tree
 
@@ -264,10 +264,11 @@ class Evaluator:
             rows, columns = pair.log_odds.shape
             a, b = first[pair.first], first[pair.second]
             pairs[a : a + rows, b : b + columns] += pair.log_odds
-        half_knot_weights = self.blocks.half_knot_weights
-        return half_knot_weights @ np.concatenate(
-            [self.data.tables[name] for name in self.data.terms]
-        ), half_knot_weights @ pairs @ half_knot_weights.T
+        main, weights = (
+            np.concatenate([self.data.tables[name] for name in self.data.terms]),
+            self.blocks.half_knot_weights,
+        )
+        return weights @ main, weights @ pairs @ weights.T
 
     @cached_property
     def _fused(self) -> FusedTables:
@@ -286,16 +287,11 @@ class Evaluator:
 
     @cached_property
     def _pair_tables(self) -> PairTables:
-        index = {name: j for j, name in enumerate(self.data.terms)}
-        return PairTables(
-            self.data.grid, [(index[pair.first], index[pair.second], pair.log_odds) for pair in self.data.pairs]
-        )
+        return PairTables(self.data.grid, self._joint(self.data))
 
     @cached_property
     def _triple_tables(self) -> TripleTables:
-        index = {name: j for j, name in enumerate(self.data.terms)}
-        triples = [([index[name] for name in triple.terms], triple.log_odds) for triple in self.data.triples]
-        return TripleTables(self.data.grid, triples)
+        return TripleTables(self.data.grid, self._joint(self.data))
 
     @cached_property
     def _vectors(self) -> Floats:

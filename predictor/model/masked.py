@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from predictor.model.tables import Floats, Grid, PairTables, Tables, TripleTables
+from predictor.model.tables import Floats, Grid, Joint, PairTables, Tables, TripleTables
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class MaskedTables:
     weight_of_other_tables: float
     intercept: float
     main: Sequence[Floats]
-    joint: Sequence[tuple[tuple[int, ...], Floats]]
+    joint: Joint
 
     def total(self, values: Floats) -> Floats:
         """Compute log-odds of rows of shape (n, terms), shape (n,)."""
@@ -79,9 +79,8 @@ class MaskedTables:
 
     @cached_property
     def _pairs(self) -> PairTables:
-        return PairTables(self.grid, [(terms[0], terms[1], table) for terms, table in self.joint if len(terms) == 2])
+        return PairTables(self.grid, self.joint)
 
     @cached_property
     def _triples(self) -> TripleTables | None:
-        triples = [(terms, table) for terms, table in self.joint if len(terms) == 3]
-        return TripleTables(self.grid, triples) if triples else None
+        return TripleTables(self.grid, self.joint) if any(len(terms) == 3 for terms, _ in self.joint) else None

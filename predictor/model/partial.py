@@ -11,7 +11,6 @@ towards zero by the variance v of what was not rated (MacKay 1992, Neural Comput
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -21,11 +20,8 @@ from numpy.typing import NDArray
 
 from predictor.model.factors import Completion, FactorScores, fade
 from predictor.model.masked import MaskedTables
-from predictor.model.tables import Floats, Grid, Ints
+from predictor.model.tables import Floats, Grid, Ints, Joint
 from predictor.model.tiles import TILE, tiles
-
-Joint = Sequence[tuple[tuple[int, ...], Floats]]
-"""Tables of two or three terms together, by the terms that they depend on."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from predictor.ratings.catalogue import Catalogue
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
+Joint = Sequence[tuple[tuple[int, ...], Floats]]
+"""Tables of two or three terms together: the indices of the terms, and the log-odds by their cells, axes in order."""
 
 FEW_VALUES = 50  # values of a column under which its knots stay evenly spaced
 MAX_SHARE_IN_HALF = 0.05  # knots are uneven if the emptier half of the gaps between even ones holds no more values
@@ -306,18 +307,19 @@ class PairTables:
     ----------
     grid
         The grid on which the tables are defined.
-    pairs
-        For each pair: first term, second term, and its log-odds by the cells of both, first term along rows.
+    joint
+        The tables; those of three terms are left out.
     """
 
-    def __init__(self, grid: Grid, pairs: Sequence[tuple[int, int, Floats]]) -> None:
-        self.first = np.array([first for first, _, _ in pairs], dtype=np.int64)
-        self.second = np.array([second for _, second, _ in pairs], dtype=np.int64)
+    def __init__(self, grid: Grid, joint: Joint) -> None:
+        pairs = [(terms, table) for terms, table in joint if len(terms) == 2]
+        self.first = np.array([terms[0] for terms, _ in pairs], dtype=np.int64)
+        self.second = np.array([terms[1] for terms, _ in pairs], dtype=np.int64)
         self._width = grid.sizes[self.second]
         sizes = grid.sizes[self.first] * self._width
         self._start = np.cumsum(sizes) - sizes
         spare = np.zeros(int(self._width.max(initial=0)) + 2)
-        self._flat = np.concatenate([*(table.ravel() for _, _, table in pairs), spare])
+        self._flat = np.concatenate([*(table.ravel() for _, table in pairs), spare])
         self.members = np.zeros((len(grid.n_knots), len(pairs)))  # 1 for each term of a pair
         self.members[[self.first, self.second], np.arange(len(pairs))] = 1.0
 
@@ -344,11 +346,12 @@ class TripleTables:
     ----------
     grid
         The grid on which the tables are defined.
-    triples
-        For each triple its terms, and its log-odds by the cells of the three, with axes in their order.
+    joint
+        The tables, one of three terms at least; those of two are left out.
     """
 
-    def __init__(self, grid: Grid, triples: Sequence[tuple[Sequence[int], Floats]]) -> None:
+    def __init__(self, grid: Grid, joint: Joint) -> None:
+        triples = [(terms, table) for terms, table in joint if len(terms) == 3]
         self.terms = np.array([terms for terms, _ in triples], dtype=np.int64)
         sizes = grid.sizes[self.terms]
         self._steps = np.stack([sizes[:, 1] * sizes[:, 2], sizes[:, 2], np.ones(len(sizes), dtype=np.int64)], axis=1)

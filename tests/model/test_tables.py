@@ -25,7 +25,7 @@ GRID = Grid(
 )
 RNG = np.random.default_rng(0)
 MAIN = [RNG.normal(size=size) for size in GRID.sizes]
-PAIRS = [(0, 1, RNG.normal(size=(7, 13))), (2, 0, RNG.normal(size=(5, 7)))]
+PAIRS = [((0, 1), RNG.normal(size=(7, 13))), ((2, 0), RNG.normal(size=(5, 7)))]
 value = st.one_of(
     st.just(math.nan), st.floats(-5, 6), st.sampled_from([0.0, -0.1, 1.0, 3.0, 4.5, 5.0, 0.3, -3.0, -5.0])
 )
@@ -59,7 +59,7 @@ def test_look_ups_follow_the_definition(rows: list[tuple[float, float, float]]) 
             np.testing.assert_allclose(main[i, term], expected, atol=1e-12)
             inside = slice(GRID.offsets[term], GRID.offsets[term + 1])
             np.testing.assert_allclose(weights[i, inside] @ table, expected, atol=1e-12)
-        for number, (first, second, table) in enumerate(PAIRS):
+        for number, ((first, second), table) in enumerate(PAIRS):
             expected = sum(u * v * table[a, b] for a, u in cells[first] for b, v in cells[second])
             np.testing.assert_allclose(pairs[i, number], expected, atol=1e-12)
 
