@@ -17,7 +17,7 @@ import click
 from predictor.errors import PredictorError, RatingsWarning, printable
 
 ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-SERVERS = ("serve", "ui")  # which answer elsewhere than on standard output
+SERVERS = ("serve", "ui")  # commands whose answer is not on standard output
 
 
 class Commands(click.Group):

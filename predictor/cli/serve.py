@@ -1,4 +1,4 @@
-"""Commands that run a server, `ui` and `serve`, and `journal`, which moves what a server keeps in and out."""
+"""Commands that run a server, `ui` and `serve`, and `journal`, which imports and exports interviews."""
 
 from __future__ import annotations
 

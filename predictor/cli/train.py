@@ -124,7 +124,7 @@ def train(
     name = checked_name(name or plain_name(f"{unpacked(data).stem if data else 'journal'}-{short}"))
     catalogue = load_catalogue(signals)
     ratings = read_rows(source, catalogue, journal=journal is not None, **how)
-    # Only now, since they take a second: what is refused is refused at once.
+    # Imported only now, since that takes a second: errors come before.
     from predictor.pipeline.journal_training import CurrentTraining
     from predictor.pipeline.run import train_and_save
 

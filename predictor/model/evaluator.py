@@ -83,7 +83,7 @@ class Evaluator:
         return RowReasons(baseline, added.tolist(), nothing, deviation)
 
     def many(self, coded: Coded, interval: bool) -> tuple[Floats, Floats, Codes]:
-        """Answer for many rows given by column.
+        """Compute log-odds and their standard deviation for many rows given by column.
 
         Returns
         -------

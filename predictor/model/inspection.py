@@ -19,7 +19,7 @@ def shape_functions(data: ModelData) -> pd.DataFrame:
 
     parts = []
     for name in data.terms:
-        # Factors are centred on the training rows, as the tables are: their length is that of the difference.
+        # Factors are centred on the training rows, as the tables are, so this is the deviation of the difference.
         half = QUANTILE * np.sqrt((data.factors[name] ** 2).sum(axis=1) + data.variances[name])
         half[-1] = np.nan
         table = data.tables[name]

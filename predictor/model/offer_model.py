@@ -65,7 +65,7 @@ class OfferModel(ModelData):
     # -- predict ---------------------------------------------------------------------------------------------------
 
     def predict(self, ratings: Mapping[str, Any], *, base_rate: float | None = None) -> Prediction:
-        """Answer for one interview.
+        """Predict one interview.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class OfferModel(ModelData):
         return self._explain(row, self._shift(base_rate), self.base_rate if base_rate is None else base_rate)
 
     def predict_each(self, ratings: Ratings, *, base_rate: float | None = None) -> Iterator[Prediction]:
-        """Answer for each interview of `ratings`, with reasons."""
+        """Predict each interview of `ratings`, with reasons."""
         shift, levels = self._shift(base_rate), levels_of(self.raters, ratings)
         for row, level in zip(self.values_of(ratings).tolist(), levels, strict=True):
             yield self._explain(row, shift, self.base_rate if base_rate is None else base_rate, level)
@@ -109,7 +109,7 @@ class OfferModel(ModelData):
         interval: bool = True,
         contributions: bool = False,
     ) -> pd.DataFrame:
-        """Answer for many interviews at once.
+        """Predict many interviews at once.
 
         Parameters
         ----------
@@ -234,7 +234,7 @@ class OfferModel(ModelData):
         return logit(base_rate) - logit(self.base_rate)
 
     def _explain(self, row: list[float], shift: float, base_rate: float, panel: PanelLevel | None = None) -> Prediction:
-        """Answer for one row of the model's signals and coded inputs; NaN where not observed."""
+        """Predict one row of the model's signals and coded inputs; NaN where not observed."""
         p = len(self.signals)
         names, families, sides = self._term_labels
         observed: list[float | str | None] = [value if value == value else None for value in row]

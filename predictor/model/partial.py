@@ -203,7 +203,7 @@ class PartialTables:
         return values
 
     def pairs(self, values: Floats) -> Floats:
-        """Compute what each pair adds to the log-odds of rows of shape (n, terms), shape (n, pairs); none is masked."""
+        """Compute what each pair adds to the log-odds, masked tables aside: shape (n, terms) to shape (n, pairs)."""
         estimate, offsets = self.completion.estimate(values), self.grid.offsets
         cells = self.completion.cells(values, estimate)
         added = np.zeros((len(values), len(self._each_pair)))

@@ -154,7 +154,7 @@ class RaterTable:
 
 
 def levels_of(table: RaterTable | None, ratings: Ratings) -> list[PanelLevel | None]:
-    """Find the level of each row's panel; None where it has none, where its level is given, and without a table."""
+    """Return the level of each row's panel; None without a panel, where its level is given, and without a table."""
     if table is None or PANEL not in ratings.columns:
         return [None] * len(ratings)
     given = ratings.columns.get(LENIENCY, [""] * len(ratings))
@@ -163,7 +163,7 @@ def levels_of(table: RaterTable | None, ratings: Ratings) -> list[PanelLevel | N
 
 
 def with_levels(table: RaterTable | None, ratings: Ratings) -> Ratings:
-    """Give each row with a panel the level that a model has of it, as a column of its own."""
+    """Add the level of each row's panel, as a model has it, as a column."""
     if table is None or PANEL not in ratings.columns:
         return ratings
     given = ratings.columns.get(LENIENCY, [""] * len(ratings))
@@ -189,7 +189,7 @@ def widenings(table: RaterTable | None, levels: Sequence[PanelLevel | None]) -> 
 
 
 def names_of(panel: Any) -> tuple[str, ...]:
-    """Read a panel as a column holds it: pseudonyms parted by ";", each once.
+    """Read a cell of the column `panel`: pseudonyms separated by ";", each once.
 
     Examples
     --------

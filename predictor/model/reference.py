@@ -74,7 +74,7 @@ class Reference:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Reference:
-        """Read what `to_dict` gave.
+        """Read what `to_dict` returns.
 
         Raises
         ------

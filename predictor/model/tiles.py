@@ -12,10 +12,10 @@ TILE = 256  # few enough that BLAS uses one thread even where it has more
 
 
 def tiles(values: Floats) -> Iterator[tuple[slice, Floats]]:
-    """Share out rows to tiles of one size; the last is filled up with its last row.
+    """Divide rows into tiles of one size; the last is filled up with its last row.
 
-    A matrix product may round rows otherwise where there are more or fewer of them, and an answer must not depend on
-    what other rows there are.
+    A matrix product may round a row differently if there are more or fewer rows, and an answer must not depend on the
+    other rows.
 
     Parameters
     ----------
