@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+KNOTS = 11  # of a column without a catalogue
 FEW_VALUES = 50  # values of a column under which its knots stay evenly spaced
 MAX_SHARE_IN_HALF = 0.05  # knots are uneven if the emptier half of the gaps between even ones holds no more values
 
@@ -196,7 +197,7 @@ class Grid:
 
 
 def uneven_knots(
-    values: Floats, low: float, high: float, count: int = 11, weights: Floats | None = None
+    values: Floats, low: float, high: float, count: int = KNOTS, weights: Floats | None = None
 ) -> tuple[float, ...]:
     """Place knots where values are, if evenly spaced ones would be wasted: if half of the gaps between them hold few.
 
