@@ -121,7 +121,7 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
     outcomes = late_outcomes(ratings.y, p, effect)
     tests = drift_tests(model, ratings)
     not_tested = list(_not_tested(model, ratings, outcomes, tests))
-    if outcomes.judged and outcomes.p is not None:
+    if outcomes.may_alarm and outcomes.p is not None:
         tests.append(DriftTest("calibration", "", "z", math.nan, m=float(outcomes.n), p=outcomes.p))
     return DriftCheck(
         model=model,
@@ -140,7 +140,7 @@ def check_drift(model: OfferModel, ratings: Ratings) -> DriftCheck:
 def _not_tested(
     model: OfferModel, ratings: Ratings, outcomes: LateOutcomes, tests: Sequence[DriftTest]
 ) -> Iterator[str]:
-    if outcomes.open and not outcomes.judged:
+    if outcomes.open and not outcomes.may_alarm:
         total = outcomes.n + outcomes.open
         yield (
             f"Calibration was not judged: {outcomes.open:,} of {total:,} outcomes are open, and those that come early "

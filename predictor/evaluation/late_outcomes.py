@@ -71,7 +71,7 @@ class LateOutcomes:
     p: float | None
 
     @property
-    def judged(self) -> bool:
+    def may_alarm(self) -> bool:
         """Whether calibration was tested and may raise an alarm: not while more than a fifth of outcomes are open."""
         return self.p is not None and self.open <= MOST_OPEN * (self.n + self.open)
 

@@ -23,7 +23,7 @@ from predictor.learning.truth_values import read_truth_values
 from predictor.learning.weights import Weights, take
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
-from predictor.model.tables import Floats, uneven_knots
+from predictor.model.tables import KNOTS, Floats, uneven_knots
 from predictor.ratings.catalogue import Catalogue
 from predictor.ratings.outcomes import is_offer, normalise_outcome
 from predictor.ratings.parsing import clip_to_training_range, out_of_scale
@@ -32,7 +32,6 @@ from predictor.threads import one_thread
 
 MOST_WEIGHT = 1e12  # of all rows together, beyond which sums lose the prior
 ORDINALS = ("zero", "one", "two", "three")  # classes in words, as scikit-learn's own estimator checks use them
-KNOTS = 11  # of a column without a catalogue
 
 
 class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -347,7 +346,7 @@ def _catalogue_of(X: Floats, names: NDArray[Any] | None, weights: Weights) -> Ca
         name = str(names[j]) if names is not None else f"x{j}"
         whole = high - low < 2 * KNOTS and bool((seen == np.round(seen)).all())
         step = 1.0 if whole and high - low == round(high - low) else (high - low) / (KNOTS - 1)
-        knots = () if whole else uneven_knots(seen, low, high, KNOTS, take(weights, there))
+        knots = () if whole else uneven_knots(seen, low, high, weights=take(weights, there))
         scale = Scale(uneven=knots) if knots else Scale(low, high, step)
         signals.append(Signal(name, name, "signals", scale=scale))
     outcome = "y" + "_" * max(len(signal.name) for signal in signals)  # a name that no column has

@@ -132,7 +132,7 @@ def _basis(rows: Rows) -> Basis:
 
 
 def _fit(
-    rows: Rows, basis: Basis, prior: tuple[float, float] | None = None, start: Regression | None = None
+    rows: Rows, basis: Basis, intercept_prior: tuple[float, float] | None = None, start: Regression | None = None
 ) -> Regression:
     """Fit a regression; if signals have directions, with tables that are monotone in them, at each level of the inputs.
 
@@ -140,7 +140,14 @@ def _fit(
     that reduces them all.
     """
     directions = rows.catalogue.directions
-    fit = partial(fit_regression, rows.cells, rows.y, prior=prior, weights=rows.weights, shrinkage=rows.shrinkage)
+    fit = partial(
+        fit_regression,
+        rows.cells,
+        rows.y,
+        intercept_prior=intercept_prior,
+        weights=rows.weights,
+        shrinkage=rows.shrinkage,
+    )
     if start is not None:
         return fit(basis, constraints=start.constraints, start=start)
     if not any(directions):

@@ -163,7 +163,7 @@ def fit_regression(
     cells: Floats,
     y: Floats,
     basis: Basis,
-    prior: tuple[float, float] | None = None,
+    intercept_prior: tuple[float, float] | None = None,
     *,
     constraints: Floats | None = None,
     start: Regression | None = None,
@@ -185,8 +185,8 @@ def fit_regression(
         Outcomes 0 or 1, shape (n,).
     basis
         The design columns.
-    prior
-        Intercept of the prior model in `basis`, and its precision; None if there is no prior model.
+    intercept_prior
+        Prior mean and precision of the intercept, from the prior model in `basis`; None if there is no prior model.
     constraints
         Combinations of coefficients that must not be negative, shape (constraints, columns); see `Basis.constraints`.
     start
@@ -207,17 +207,17 @@ def fit_regression(
     # prior means, and the precisions that are not chosen: of the intercept and of a prior model
     centre, fixed = np.zeros(size), np.zeros(size)
     fixed[0] = INTERCEPT_PRECISION
-    if prior:
+    if intercept_prior:
         column = 1 + np.flatnonzero(basis.block < 0)[0]
-        centre[0], fixed[0] = prior
+        centre[0], fixed[0] = intercept_prior
         centre[column], fixed[column] = 1.0, PRIOR_SLOPE**-2
     columns = inside.sum(axis=0)
     chosen = [DEVIATION_PRIORS[name] for name in basis.names]
-    middle = -2 * np.log([each.median * (DEVIATION_FACTOR_WITH_PRIOR if prior else 1.0) for each in chosen])
+    middle = -2 * np.log([each.median * (DEVIATION_FACTOR_WITH_PRIOR if intercept_prior else 1.0) for each in chosen])
     shared = np.array([each.shared for each in chosen])
     hyper = np.linalg.inv(4 * (np.diag([each.own**2 for each in chosen]) + np.outer(shared, shared)))
     rho, w = middle.copy(), centre.copy()
-    if not prior:
+    if not intercept_prior:
         offers = weighted(y, weights).sum()
         w[0] = np.log((offers + 1) / (count(y, weights) - offers + 1))
     if start is not None:
@@ -251,7 +251,7 @@ def fit_regression(
     evidence += 0.5 * float(np.linalg.slogdet(hyper)[1] - np.log(values).sum())
     base, base_evidence = _base_rate(y, weights)
     belief = 1.0
-    if not prior:
+    if not intercept_prior:
         belief = float(expit(PRIOR_LOG_ODDS_OF_EFFECT + EVIDENCE_SHARE * (evidence - base_evidence)))
         evidence = np.logaddexp(evidence, base_evidence) - np.log(2)
     warm_start = rho, w

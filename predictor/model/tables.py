@@ -23,6 +23,7 @@ Ints = NDArray[np.int64]
 Joint = Sequence[tuple[tuple[int, ...], Floats]]
 """Tables of two or three terms together: the indices of the terms, and the log-odds by their cells, axes in order."""
 
+KNOTS = 11  # of a column without a catalogue
 FEW_VALUES = 50  # values of a column under which its knots stay evenly spaced
 MAX_SHARE_IN_HALF = 0.05  # knots are uneven if the emptier half of the gaps between even ones holds no more values
 
@@ -197,7 +198,7 @@ class Grid:
 
 
 def uneven_knots(
-    values: Floats, low: float, high: float, count: int = 11, weights: Floats | None = None
+    values: Floats, low: float, high: float, count: int = KNOTS, weights: Floats | None = None
 ) -> tuple[float, ...]:
     """Place knots where values are, if evenly spaced ones would be wasted: if half of the gaps between them hold few.
 

@@ -102,8 +102,8 @@ def test_outcomes_that_came_late() -> None:
     parts = result.corp.brier, result.corp.miscalibration, result.corp.discrimination, result.corp.uncertainty
     assert [round(value, 6) for value in parts] == [0.185833, 0.044167, 0.101389, 0.243056]
     assert round(result.log_loss, 5) == 0.54931
-    assert (result.n, result.open, result.judged) == (12, 3, True)
-    assert not late_outcomes(np.append(Y, [np.nan] * 4), np.append(P, [0.5] * 4)).judged  # more than a fifth is open
+    assert (result.n, result.open, result.may_alarm) == (12, 3, True)
+    assert not late_outcomes(np.append(Y, [np.nan] * 4), np.append(P, [0.5] * 4)).may_alarm  # more than a fifth is open
 
 
 def test_offers_of_nobody_or_of_all_are_judged_by_their_number() -> None:
