@@ -81,7 +81,7 @@ class TableKind:
     never
         Columns by which it is known to be another table.
     label
-        What the file's name must contain, where the columns alone do not say it.
+        What the file's name must contain, where the columns alone do not tell.
     """
 
     name: str
