@@ -42,13 +42,13 @@ class Cards:
     raters
         Who rated, shape (m,): one pseudonym each, or all of a panel where a row is a panel's mean.
     person
-        Who applied, shape (m,): what is resampled for intervals; the application where nobody says.
+        Who applied, shape (m,): what is resampled for intervals; the application where that is not known.
     source
         Where they came from.
     simulated
         Whether any is marked SIMULATED.
     use
-        What an import used each for, such as "row" or "withdrawn", shape (m,); None where the table does not say.
+        What an import used each for, such as "row" or "withdrawn", shape (m,); None where the table has no such column.
 
     Examples
     --------
@@ -126,7 +126,7 @@ class Cards:
         ratings
             With the context columns `application`, `rater` and where there are any `stage` and `person`.
         panel
-            Which column says who rated; several pseudonyms are parted by ";".
+            The column that names who rated; several pseudonyms are parted by ";".
 
         Raises
         ------
@@ -249,7 +249,7 @@ def cards_of(ratings: Ratings, cards: Cards | None = None) -> Cards | None:
     Raises
     ------
     ConfigError
-        If there are scorecards, but rows do not say which application they are.
+        If there are scorecards, but rows do not name their application.
     """
     if PANEL not in ratings.columns or not any(ratings.columns[PANEL]):
         if cards is not None:

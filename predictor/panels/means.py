@@ -48,7 +48,7 @@ def panel_means(cards: Cards, stage: str | None = None) -> PanelMeans:
     cards
         One a row.
     stage
-        Only of this stage; of all where None. On-site scorecards exist for the invited only, so stages are best kept
+        Only of this stage; default: of all. On-site scorecards exist for the invited only, so stages are best kept
         apart.
 
     Examples

@@ -66,7 +66,7 @@ def audit_model(
     data, columns, groups, on
         As for `predictor.pipeline.group_columns.read_groups`, which calls `groups` `groups_file`.
     cards
-        The scorecards one by one, from which folds that are fitted again learn how high panels rate; where None, the
+        The scorecards one by one, from which folds that are fitted again learn how high panels rate; default: the
         panels' means.
     threshold
         Likelihood, above 0 and below 1, at which a row counts as selected.

@@ -109,7 +109,7 @@ def compare_and_save(
                 parent=run.run_id if run else None,
                 progress=progress(experiment) if progress else None,
                 warn=warn,
-                curve=False,  # it says whether more interviews would help, which experiments do not ask
+                curve=False,  # whether more interviews would help is no question of experiments
             )
             tracking_error = tracking_error or saved.tracking_error
             missing += [saved.folder] if recorded and not saved.run else []

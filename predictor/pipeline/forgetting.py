@@ -157,7 +157,7 @@ def plan(
     models
         The folder of trainings.
     column
-        Of the tables, that says whose row it is; where None "person", or what a model's catalogue calls it.
+        Of the tables, the one that names the person; default: "person", or as a model's catalogue calls it.
 
     Raises
     ------

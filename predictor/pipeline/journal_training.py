@@ -130,7 +130,7 @@ def train_on_journal(
         Of the new training, as in "experiments/models/journal-pool"; its name is the model's. The current model's
         training is looked for next to it.
     config
-        How; defaults where None.
+        Settings; default: those of `TrainingConfig`.
     progress
         Called with how many fits of the cross-validation are done, and how many there are; not called where rows are
         too few for one. What it raises ends the training, and nothing is saved.

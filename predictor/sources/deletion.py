@@ -23,7 +23,7 @@ class TableWithoutPerson:
     path
         Of the table.
     column
-        That says whose row it is.
+        The one that names the person.
     removed, left
         Rows of the person, and of others.
     content
@@ -47,7 +47,7 @@ def without_person(path: Path, person: str, columns: Sequence[str]) -> TableWith
     person
         As in the table.
     columns
-        Which column says whose row it is: the first of them that the table has.
+        Names for the person's column: the first that the table has is taken.
 
     Raises
     ------

@@ -55,7 +55,7 @@ def read_ratings(
         .xlsx workbook, a .json file (one mapping or a list of them), .jsonl (one mapping per line), or .parquet. CSV
         and JSON may be compressed, as in ratings.csv.gz (.gz, .bz2, .zst, .lz4).
     catalogue
-        The catalogue that the file follows; the shipped one where None.
+        The catalogue that the file follows; default: the shipped one.
     training
         Whether outcomes of both kinds must be there.
     offer_word
@@ -66,7 +66,7 @@ def read_ratings(
     ignore_outcomes
         Whether outcomes are unknown whatever their words, as for a prediction.
     sheet
-        Of a workbook, by name; the first that is visible where None.
+        Of a workbook, by name; default: the first that is visible.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def word_of(cell: Any) -> str:
 
 
 def ending_of(path: Path) -> str:
-    """Return what says the format: the ending of the name, of a compressed file that of what is in it.
+    """Return the ending that names the format: of a compressed file, that of its content.
 
     >>> ending_of(Path("My.CSV")), ending_of(Path("my.jsonl.gz")), ending_of(Path("my.parquet.gz"))
     ('.csv', '.jsonl', '')

@@ -26,7 +26,7 @@ def explained(source: str) -> Iterator[None]:
     Raises
     ------
     RatingsError
-        With what Arrow says.
+        With Arrow's message.
     """
     try:
         yield
@@ -71,7 +71,7 @@ def as_text(table: Rows) -> Rows:
 
 
 def refuse_size(metadata: Any, source: str) -> None:
-    """Refuse a file that would take too much memory, by what it says of itself.
+    """Refuse a file that would take too much memory, by its metadata.
 
     Raises
     ------

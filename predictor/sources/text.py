@@ -45,7 +45,7 @@ def parse_table(
     source
         How messages call it.
     sheet
-        Of a workbook; the first that is visible where None.
+        Of a workbook; default: the first that is visible.
     most_rows, most_columns
         How many are read at most; more are refused.
 

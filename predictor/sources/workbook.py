@@ -52,7 +52,7 @@ def read_rows(
     source
         How messages call it.
     sheet
-        Its name; the first visible one where None, with a warning if there are others.
+        Its name; default: the first visible one, with a warning if there are others.
     most_rows, most_columns
         How many are read at most, the header apart.
 
@@ -163,7 +163,7 @@ def _rows(
     rows: list[list[str]] = []
     problems: list[Problem] = []
     blank = cells = width = 0
-    held: dict[int, tuple[int, str]] = {}  # of a column: what a merged cell says, and until which row
+    held: dict[int, tuple[int, str]] = {}  # of a column: the content of a merged cell, and its last row
     for number, row in enumerate(sheet.iter_rows(), 1):
         cells += len(row)
         if cells > MOST_CELLS:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictor.errors import ConfigError, RatingsError, TrackingError
+from predictor.model.champions import CHAMPION
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
 from predictor.tracking.models import REGISTERED, registered_name, version_number
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
-CHAMPION = "champion"
 FORCED, PREVIOUS, GAIN, PROMOTED = "forced", "champion_before", "gain", "promoted_at"
 
 
@@ -180,7 +180,7 @@ def promote(
             tags |= {PREVIOUS: str(champion.version) if champion else "none"}
             tags |= {GAIN: str(verdict.gain)} if verdict and verdict.gain else {}
             tags |= {FORCED: force} if force is not None and forced else {}
-            _set_champion(client, chosen, tags)
+            _set_champion_alias(client, chosen, tags)
         return Promotion(version, model, promoted, before, verdict, reason, forced)
 
 
@@ -224,7 +224,7 @@ def pull(version: str | None = None, store: str | None = None) -> tuple[str, Off
     raise TrackingError(f"{target.path or target.uri} has no champion; register one: predictor train DATA --register")
 
 
-def _set_champion(client: MlflowClient, chosen: ModelVersion, tags: dict[str, str]) -> None:
+def _set_champion_alias(client: MlflowClient, chosen: ModelVersion, tags: dict[str, str]) -> None:
     for name in (PROMOTED, PREVIOUS, GAIN, FORCED):  # tags of an earlier promotion
         if name in chosen.tags and name not in tags:
             client.delete_model_version_tag(chosen.name, chosen.version, name)

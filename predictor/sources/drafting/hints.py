@@ -111,7 +111,7 @@ def odd_ends(x: Floats, y: Floats, columns: int) -> Iterator[OddEnd]:
     """Find rarely used ends of a scale whose offer rate does not fit the order of the other ratings.
 
     Where the others go up or down with the outcome, a jump the other way is meant; where they do neither, one that is
-    larger than every step between them. A test of two proportions, corrected for both ends of all columns, says
+    larger than every step between them. A test of two proportions, corrected for both ends of all columns, shows
     whether it is more than noise. A jump in the direction of the other ratings is not reported.
 
     Parameters

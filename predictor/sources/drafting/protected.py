@@ -148,7 +148,7 @@ _GROUP = re.compile(
     r"(south|east) asian|person of colou?r|hispanic|latin[oax]|(asian|black|white) (british|irish|american|african)|"
     r"other (white|black|asian) background|(white|black|asian) (not|or) \w+)( |$)"
 )
-# A cell that has one of these words, whatever else, and one about veterans that says which.
+# One cell with one of these words is enough; of veterans, only a phrase that tells which ones.
 _PROTECTED_PATTERNS = re.compile(
     r"(^| )(disabilit|behinder|schwerbehinder|handicap|discapaci|minusval|deficienci|niepełnosprawn|niepelnosprawn|"
     r"funktionsneds|funksjonsneds|инвалид|wheelchair|pregnan|schwanger|enceinte|incinta|protected veteran|non veteran|"
@@ -212,7 +212,7 @@ def _plain(word: str) -> str:
 
 
 def _are_protected(cells: Sequence[str]) -> bool:
-    """Whether cells are protected: words of both sexes, say; of letters such as m and f there may be no others."""
+    """Whether cells hold a protected attribute; letters such as m and f only if there are hardly any others."""
     words = {_plain(cell) for cell in cells if cell not in ("fr", "hr", "FR", "HR")}  # languages and countries
     telling = words & _PROTECTED_WORDS - ({"disabled"} if "enabled" in words else set())
     if telling or (words & _MALE and words & _FEMALE):

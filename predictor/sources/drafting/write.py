@@ -1,6 +1,6 @@
 """Draft a signal catalogue from a file of ratings: a starting point that a person reviews, not a verdict.
 
-What a model must not see is left out where the file gives it away, and each such column says why.
+What a model must not see is left out where the file gives it away, with the reason at each such column.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def draft_catalogue(
     Returns
     -------
     str
-        The catalogue as TOML with comments that say what was seen and what to review. `read_ratings` reads the file
+        The catalogue as TOML with comments on what is in the file and what to review. `read_ratings` reads the file
         with it. Columns that look like ids, dates, words, protected attributes or the outcome in disguise are
         context: carried along, never learned from.
 

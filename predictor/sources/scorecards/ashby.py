@@ -119,8 +119,8 @@ def read(tables: dict[str, list[Table]], findings: Findings) -> SourceExport:
     interviews = stacked(tables.get("interviews", []), ("id", "stage"))
     interviews = interviews.chosen(~interviews.frame.duplicated("id", keep="last").to_numpy())
     interview = text_ids(frame["interview"])
-    place = positions(interview, text_ids(interviews.column("id")))
-    titles = np.append(np.asarray(interviews.column("stage"), dtype=object), "")[place]
+    position = positions(interview, text_ids(interviews.column("id")))
+    titles = np.append(np.asarray(interviews.column("stage"), dtype=object), "")[position]
     unnamed = np.where(interview == "", "", np.char.add("interview ", interview.astype(str)).astype(object))
     frame["stage"] = words_of(np.where(titles != "", titles, unnamed))
     export.cards = cards
@@ -134,7 +134,7 @@ def _ratings(export: SourceExport, findings: Findings) -> None:
     owners, names, families, scores = list[int](), list[str](), list[str](), list[Any]()
     overall, others = list[str](), defaultdict[str, list[int]](list)
     scales, unnamed = dict[str, ScoreLevels](), list[int]()
-    files, rows = export.cards.places(np.arange(len(export.cards)))
+    files, rows = export.cards.files_and_rows(np.arange(len(export.cards)))
     for position, record in enumerate(export.cards.records):
         values = record.get("submittedValues", record.get("submitted_values"))
         definition = record.get("formDefinition", record.get("form_definition"))

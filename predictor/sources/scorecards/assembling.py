@@ -154,8 +154,8 @@ def _shown(counts: Mapping[str, int]) -> dict[str, int]:
 
 def _positions_kept(before: Table, cards: Table) -> NDArray[np.int64]:
     """Return for each card as read its position among those kept, -1 where it was dropped."""
-    files, rows = before.places(np.arange(len(before)))
-    kept_files, kept_rows = cards.places(np.arange(len(cards)))
+    files, rows = before.files_and_rows(np.arange(len(before)))
+    kept_files, kept_rows = cards.files_and_rows(np.arange(len(cards)))
     kept = {(file, row): at for at, (file, row) in enumerate(zip(kept_files, kept_rows.tolist(), strict=True))}
     return np.array([kept.get((file, row), -1) for file, row in zip(files, rows.tolist(), strict=True)])
 

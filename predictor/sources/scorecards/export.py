@@ -89,7 +89,7 @@ class SourceExport:
         texts = ["" if word is None else str(word) for word in words]
         columns = {"card": card, "signal": words_of(names), "family": words_of(families), "word": words_of(texts)}
         starts = np.searchsorted(card, self.cards.starts).tolist()
-        row = self.cards.places(card)[1] - 1 if len(card) else card
+        row = self.cards.files_and_rows(card)[1] - 1 if len(card) else card
         self.ratings, self.by_position = Table(pd.DataFrame(columns), list(self.cards.files), starts, row), True
 
 

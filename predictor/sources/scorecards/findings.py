@@ -194,17 +194,17 @@ class Findings:
 
     def add(self, reason: str, table: Any, chosen: NDArray[Any], *, ids: Any = None, words: Any = None) -> None:
         """List rows of a table, chosen by a mask or positions; nothing happens where there are none."""
-        places = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
-        if not len(places):
+        positions = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        if not len(positions):
             return
-        files, rows = table.places(places)
+        files, rows = table.files_and_rows(positions)
         keys = table.frame["id"] if ids is None else ids
-        names = np.asarray(keys)[places].astype(str) if keys is not None else np.full(len(places), "")
+        names = np.asarray(keys)[positions].astype(str) if keys is not None else np.full(len(positions), "")
         if self.ids_may_be_names:
             names = np.array([key if is_plain_id(key) else "" for key in names])
-        shown = np.full(len(places), "")
+        shown = np.full(len(positions), "")
         if words is not None:
-            texts = np.asarray(words, dtype=object)[places]
+            texts = np.asarray(words, dtype=object)[positions]
             shown = np.array([shown_word(word) for word in texts], dtype=object)
         self.items.append(Finding(reason, files, rows, names, shown))
 

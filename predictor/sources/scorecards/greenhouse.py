@@ -264,9 +264,9 @@ def _cards(export: SourceExport, parts: list[Table], tables: dict[str, list[Tabl
     if (raters == "").any() and len(panel):
         panel = panel.chosen(~panel.column("deleted") & ~no_id(panel.column("card")))
         panel = panel.chosen(~panel.frame.duplicated("card", keep="last").to_numpy())
-        place = positions(frame["id"], panel.column("card"))
+        position = positions(frame["id"], panel.column("card"))
         known = text_ids(panel.column("rater"))
-        raters = np.where((raters == "") & (place >= 0), np.append(known, "")[place], raters)
+        raters = np.where((raters == "") & (position >= 0), np.append(known, "")[position], raters)
     alone = (raters == "") & ~no_id(frame["submitter"])
     findings.add("submitter", cards, alone)
     frame["rater"] = words_of(np.where(alone, text_ids(frame["submitter"]), raters))
@@ -278,8 +278,8 @@ def _cards(export: SourceExport, parts: list[Table], tables: dict[str, list[Tabl
     if len(kits := stacked(tables.get("interview kits", []), ("id", "interview"))):
         interviews = stacked(tables.get("interviews", []), ("id", "stage"))
         kits, interviews = _newest(kits), _newest(interviews)
-        place = positions(kits.column("interview"), interviews.column("id"))
-        names = np.append(np.asarray(interviews.column("stage"), dtype=object), "")[place]
+        position = positions(kits.column("interview"), interviews.column("id"))
+        names = np.append(np.asarray(interviews.column("stage"), dtype=object), "")[position]
         of_card = np.append(names, "")[positions(frame["kit"], kits.column("id"))]
         frame["stage"] = words_of(np.where(of_card != "", of_card, np.asarray(frame["stage"], dtype=object)))
     export.cards = cards
@@ -309,10 +309,10 @@ def _ratings(export: SourceExport, tables: dict[str, list[Table]], findings: Fin
     ratings = _kept(ratings, findings)
     names = _newest(stacked(tables.get("attribute names", []), ("id", "signal", "family")))
     types = _newest(stacked(tables.get("attribute types", []), ("id", "family")))
-    place = positions(ratings.column("attribute"), names.column("id"))
-    findings.add("unnamed", ratings, place < 0, ids=ratings.column("attribute"))
-    ratings = ratings.chosen(place >= 0)
-    place = place[place >= 0]
+    position = positions(ratings.column("attribute"), names.column("id"))
+    findings.add("unnamed", ratings, position < 0, ids=ratings.column("attribute"))
+    ratings = ratings.chosen(position >= 0)
+    position = position[position >= 0]
     signal, family = names.frame["signal"].array, names.frame["family"].array
     if len(types):
         of_type = positions(np.asarray(family, dtype=object), text_ids(types.column("id")))
@@ -320,7 +320,7 @@ def _ratings(export: SourceExport, tables: dict[str, list[Table]], findings: Fin
         family = words_of(np.where(of_type >= 0, labels, ""))
     else:
         family = words_of(["" if str(word).isdigit() else word for word in family])  # a number names no family
-    ratings.frame["signal"], ratings.frame["family"] = signal.take(place), family.take(place)
+    ratings.frame["signal"], ratings.frame["family"] = signal.take(position), family.take(position)
     del ratings.frame["attribute"]
     export.ratings = ratings
 
@@ -329,7 +329,7 @@ def _within(cards: Table, findings: Findings) -> Table | None:
     """Extract the attributes that are inside the cards of v1."""
     for position, record in enumerate(cards.records):
         if not isinstance(record.get("attributes", []), list | None):
-            (file,), (row,) = cards.places(np.array([position]))
+            (file,), (row,) = cards.files_and_rows(np.array([position]))
             findings.refuse(str(file), Problem("is not a list; export it again", int(row), "attributes"))
     inside = [record.get("attributes") or _by_word(record) for record in cards.records]
     items = [item for inner in inside if isinstance(inner, list) for item in inner]
@@ -337,7 +337,7 @@ def _within(cards: Table, findings: Findings) -> Table | None:
         return None
     owners = np.repeat(np.arange(len(inside)), [len(inner) if isinstance(inner, list) else 0 for inner in inside])
     columns: dict[str, list[Any]] = {"signal": [], "family": [], "word": []}
-    files, rows = cards.places(owners)
+    files, rows = cards.files_and_rows(owners)
     for item, file, row in zip(items, files, rows, strict=True):
         name = item.get("name") if isinstance(item, dict) else None
         word = item.get("rating") if isinstance(item, dict) else None
@@ -382,12 +382,12 @@ def _applications(export: SourceExport, tables: dict[str, list[Table]], findings
         of = history.chosen(mapped(history.frame["status"].array, STATES, "") == meaning)
         of = of.chosen(np.argsort(of.column("hired"), kind="stable"))
         of = of.chosen(~of.frame.duplicated("application", keep="last").to_numpy())
-        place = positions(ids, of.column("application"))
-        when = np.append(of.column("hired"), NO_TIME)[place]
+        position = positions(ids, of.column("application"))
+        when = np.append(of.column("hired"), NO_TIME)[position]
         column = frame[meaning].to_numpy().copy()
         frame[meaning] = np.where(np.isnat(column), when, column)
         if meaning == "hired":
-            state = np.where((place >= 0) & np.isin(state, ("open", "", "unknown")), "hired", state)
+            state = np.where((position >= 0) & np.isin(state, ("open", "", "unknown")), "hired", state)
             lost = positions(history.column("application"), ids) < 0
             findings.add("orphan history", history, lost, ids=history.column("application"))
     _reasons(applications, tables, findings)
@@ -420,17 +420,17 @@ def _reasons(applications: Table, tables: dict[str, list[Table]], findings: Find
         details = details.chosen(~details.frame.duplicated("application", keep="last").to_numpy())
         lost = positions(details.column("application"), frame["id"]) < 0
         findings.add("orphan history", details, lost, ids=details.column("application"))
-        place = positions(frame["id"], details.column("application"))
-        reason = np.where(reason == "", np.append(text_ids(details.column("reason")), "")[place], reason)
-        when = np.append(details.column("rejected"), NO_TIME)[place]
+        position = positions(frame["id"], details.column("application"))
+        reason = np.where(reason == "", np.append(text_ids(details.column("reason")), "")[position], reason)
+        when = np.append(details.column("rejected"), NO_TIME)[position]
         frame["rejected"] = np.where(np.isnat(frame["rejected"].to_numpy()), when, frame["rejected"].to_numpy())
     reasons = _newest(stacked(tables.get("rejection reasons", []), ("id", "reason_text", "type")))
-    place = positions(reason, text_ids(reasons.column("id")))
+    position = positions(reason, text_ids(reasons.column("id")))
     ended_by = mapped(reasons.frame["type"].array, ENDED_BY, "unknown")
     findings.add("reason kind", reasons, ended_by == "unknown", words=reasons.frame["type"])
-    known = np.append(ended_by, "")[place]
+    known = np.append(ended_by, "")[position]
     kind = np.where(kind == "", known, kind)
-    text = np.where(text == "", np.append(np.asarray(reasons.column("reason_text"), dtype=object), "")[place], text)
+    text = np.where(text == "", np.append(np.asarray(reasons.column("reason_text"), dtype=object), "")[position], text)
     kind = np.where((kind == "") & (reason != ""), "unknown", kind)
     frame["reason_kind"], frame["reason_text"] = kind, np.where((text == "") & (reason != ""), reason, text)
 

@@ -36,21 +36,21 @@ def groups_of(
     table = export.groups
     if not len(table):
         return None
-    place = positions(table.column("application"), outcomes.applications.column("id"))
-    findings.add("orphan group", table, place < 0, ids=table.column("application"))
+    position = positions(table.column("application"), outcomes.applications.column("id"))
+    findings.add("orphan group", table, position < 0, ids=table.column("application"))
     sex, race = _read(table.frame["sex"].array, SEX), _read(table.frame["race"].array, RACE)
     for read in (sex, race):
-        strange = np.array([word is None for word in read], bool) & (place >= 0)
+        strange = np.array([word is None for word in read], bool) & (position >= 0)
         findings.add("unknown group", table, strange, ids=table.column("application"), words=np.full(len(table), ""))
     frame = pd.DataFrame(
         {
-            "person": np.append(people, "")[place],
+            "person": np.append(people, "")[position],
             "sex": [word or UNKNOWN for word in sex],
             "race": [word or UNKNOWN for word in race],
             "at": table.column("submitted"),
         }
     )
-    frame = frame[place >= 0].sort_values(["person", "at"], kind="stable", na_position="first")
+    frame = frame[position >= 0].sort_values(["person", "at"], kind="stable", na_position="first")
     return frame.drop_duplicates("person", keep="last").drop(columns="at").reset_index(drop=True)
 
 

@@ -166,10 +166,10 @@ class Imported:
         low, high = (
             np.searchsorted(self.card_ratings.card, cards.astype(np.int32), side=side) for side in ("left", "right")
         )
-        pair, places = _ranges(low, high)
-        cell = row[pair] * p + self.card_ratings.signal[places]
+        pair, positions = _ranges(low, high)
+        cell = row[pair] * p + self.card_ratings.signal[positions]
         mean, count, spread = over_raters(
-            cell, codes[cards[pair]], self.card_ratings.values[self.card_ratings.level[places]], n * p
+            cell, codes[cards[pair]], self.card_ratings.values[self.card_ratings.level[positions]], n * p
         )
         state = self.outcomes.state[of]
         raters, panels = _panels(row, codes[cards], names, n)
@@ -211,12 +211,12 @@ class Imported:
             low, high = (
                 np.searchsorted(self.card_ratings.card, cards.astype(np.int32), side=side) for side in ("left", "right")
             )
-            row, places = _ranges(low, high)
-            cell = row * p + self.card_ratings.signal[places]
+            row, positions = _ranges(low, high)
+            cell = row * p + self.card_ratings.signal[positions]
             mean, _, _ = over_raters(
                 cell,
                 np.zeros(len(cell), np.int64),
-                self.card_ratings.values[self.card_ratings.level[places]],
+                self.card_ratings.values[self.card_ratings.level[positions]],
                 len(cards) * p,
             )
             columns: dict[str, Any] = {

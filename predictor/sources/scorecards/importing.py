@@ -75,7 +75,7 @@ def read_scorecards(
     mapping
         Of csv: the file that names the columns.
     sheet
-        Of csv: the sheet of a workbook; the first visible one where None.
+        Of csv: the sheet of a workbook; default: the first visible one.
     fields
         Of Lever's warehouse: names of its fields by template and field index.
     stage
@@ -87,11 +87,11 @@ def read_scorecards(
     levels, reasons
         Answers to what the import asks: "stong_yes=5"; "Offer declined=yes".
     pseudonym_key
-        The secret from which pseudonyms are computed; where None that beside `out`, else a new one.
+        The secret from which pseudonyms are computed; default: that next to `out`, else a new one.
     out
         The table to write; what an earlier import wrote there is not part of the export.
     today
-        The day for which consent is checked; now where None.
+        The day for which consent is checked; default: today.
 
     Returns
     -------

@@ -175,7 +175,7 @@ def _cards(export: SourceExport, tables: dict[str, list[Table]]) -> None:
     of_interview = np.append(text_ids(interviews.column("application")), "")
     application = np.where(application == "", of_interview[positions(interview, interviews.column("id"))], application)
     if len(cards):
-        files, _ = cards.places(np.arange(len(cards)))
+        files, _ = cards.files_and_rows(np.arange(len(cards)))
         by_file = {file: (UUID.findall(file) or [""])[-1] for file in set(files)}  # the API lists forms by opportunity
         application = np.where(application == "", [by_file[file] for file in files], application)
     if lost := int((application == "").sum()):
@@ -199,7 +199,7 @@ def _ratings(export: SourceExport, findings: Findings) -> None:
         names.append(name)
         scores.append(word_on(scales, name_of(name), scale, "" if answer is None else str(answer)))
 
-    files, rows = export.cards.places(np.arange(len(export.cards)))
+    files, rows = export.cards.files_and_rows(np.arange(len(export.cards)))
     for position, record in enumerate(export.cards.records):
         verdict = ""
         fields = [] if "fields" in record and record["fields"] is None else record.get("fields")
@@ -261,8 +261,8 @@ def _fields(
     ratings = stacked(tables.get("fields of forms", []), ("card", "field", "value", "number", "decimal"))
     number, decimal = (np.asarray(ratings.column(name), dtype=object) for name in ("number", "decimal"))
     words = np.where(number != "", number, decimal)
-    place = positions(ratings.column("card"), export.cards.column("id"))
-    template = np.append(text_ids(export.cards.column("template")), "")[place]
+    position = positions(ratings.column("card"), export.cards.column("id"))
+    template = np.append(text_ids(export.cards.column("template")), "")[position]
     field = np.asarray(ratings.column("field"), dtype=object).astype(str)
     value = np.asarray(ratings.column("value"), dtype=object).astype(str)
     names = np.array(
@@ -277,9 +277,9 @@ def _fields(
     where = np.array(
         [f"field {at} of template {shown_word(of)}" for at, of in zip(field, template, strict=True)], object
     )
-    findings.add("orphan rating", ratings, place < 0, ids=ratings.column("card"))
-    if unnamed := int((rated & (names == "") & (place >= 0)).sum()):
-        findings.add("unnamed", ratings, rated & (names == "") & (place >= 0), ids=where)
+    findings.add("orphan rating", ratings, position < 0, ids=ratings.column("card"))
+    if unnamed := int((rated & (names == "") & (position >= 0)).sum()):
+        findings.add("unnamed", ratings, rated & (names == "") & (position >= 0), ids=where)
         export.about.append(
             f"Fields have only their places in this layout; without a name: {plural(unnamed, 'score')}."
         )
@@ -303,10 +303,10 @@ def _opportunities(export: SourceExport, tables: dict[str, list[Table]]) -> None
     reasons = stacked(tables.get("reasons of archiving", []), ("id", "reason_text", "type"))
     reasons = reasons.chosen(~reasons.frame.duplicated("id", keep="last").to_numpy())
     reason = text_ids(frame["reason"])
-    place = positions(reason, text_ids(reasons.column("id")))
-    text = np.append(np.asarray(reasons.column("reason_text"), dtype=object), "")[place]
+    position = positions(reason, text_ids(reasons.column("id")))
+    text = np.append(np.asarray(reasons.column("reason_text"), dtype=object), "")[position]
     text = np.where(text == "", np.asarray(frame["reason_text"], dtype=object), text)
-    kind = np.append(np.asarray(reasons.column("type"), dtype=object), "")[place]
+    kind = np.append(np.asarray(reasons.column("type"), dtype=object), "")[position]
     hired = archived & ((kind == "hired") | np.array([folded(str(word)) == "hired" for word in text], dtype=bool))
     state = np.where(archived, np.where(hired, "hired", "rejected"), "open")
     frame["state"] = np.where(lead, "lead", state).astype(object)
@@ -326,7 +326,7 @@ def _offers(export: SourceExport, tables: dict[str, list[Table]], findings: Find
     )  # a candidateId is an opportunity's id
     lost = text_ids(frame["application"]) == ""
     if lost.any():
-        files, _ = offers.places(np.arange(len(offers)))
+        files, _ = offers.files_and_rows(np.arange(len(offers)))
         by_file = [(UUID.findall(str(file)) or [""])[-1] for file in files]
         frame["application"] = ids_of(np.where(lost, by_file, text_ids(frame["application"])))
     state: NDArray[Any] = mapped(frame["state"].array, OFFER_STATE, "unknown")

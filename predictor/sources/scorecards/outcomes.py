@@ -153,8 +153,8 @@ def _kept(export: SourceExport, today: datetime, findings: Findings) -> Table:
     table = newest(export.applications, findings)
     deleted = table.column("deleted")
     gone = newest(export.people, findings)
-    place = positions(table.column("person"), gone.column("id"))
-    deleted = deleted | np.append(gone.column("deleted"), False)[place]
+    position = positions(table.column("person"), gone.column("id"))
+    deleted = deleted | np.append(gone.column("deleted"), False)[position]
     findings.add("deleted", table, deleted)
     anonymised = table.column("anonymised") & ~deleted
     findings.add("anonymised", table, anonymised)
@@ -190,7 +190,7 @@ def _refuse_different(table: Table, dropped: NDArray[np.int64], kept: NDArray[np
     ids, updated = table.column("id"), table.column("updated")
     of = kept[positions(ids[dropped], ids[kept])]
     alike = (updated[dropped] == updated[of]) | (np.isnat(updated[dropped]) & np.isnat(updated[of]))
-    files, rows = table.places(np.arange(len(table)))
+    files, rows = table.files_and_rows(np.arange(len(table)))
     for one, other in zip(dropped[alike].tolist(), of[alike].tolist(), strict=True):
         if table.records:
             same = table.records[one] == table.records[other]
@@ -217,24 +217,24 @@ def _offers(
     findings.add("deleted offer", export.offers, deleted, ids=export.offers.column("application"))
     offers = export.offers.chosen(~deleted)
     n = len(applications)
-    place = positions(offers.column("application"), applications.column("id"))
+    position = positions(offers.column("application"), applications.column("id"))
     known = positions(offers.column("application"), export.applications.column("id"))
     findings.add("orphan offer", offers, known < 0, ids=offers.column("application"))
     sent, resolved, created = (offers.column(name) for name in ("sent", "resolved", "created"))
     # An offer that was made was decided on: where nobody wrote down when it was sent, when it was made is the latest.
     first = np.fmin(sent, np.where(np.isnat(sent), np.fmin(resolved, created), resolved))
-    is_sent = (offers.frame["state"].to_numpy() == "sent") & (place >= 0)
+    is_sent = (offers.frame["state"].to_numpy() == "sent") & (position >= 0)
     was_sent, waiting = np.zeros(n, bool), np.zeros(n, bool)
     when, day = np.full(n, NO_TIME), np.zeros(n, bool)
-    was_sent[place[is_sent]] = True
-    waiting[place[~is_sent & (place >= 0)]] = True
+    was_sent[position[is_sent]] = True
+    waiting[position[~is_sent & (position >= 0)]] = True
     order = np.argsort(first[is_sent], kind="stable")[
         ::-1
     ]  # the earliest is written last; NaT sorts last, so first here
-    when[place[is_sent][order]] = first[is_sent][order]
+    when[position[is_sent][order]] = first[is_sent][order]
     if "sent day" in offers.frame:
         days = offers.frame["sent day"].fillna(False).to_numpy(bool) & (first == sent)
-        day[place[is_sent][order]] = days[is_sent][order]
+        day[position[is_sent][order]] = days[is_sent][order]
     return was_sent, waiting & ~was_sent, when, day
 
 

@@ -154,5 +154,5 @@ def merged_names(labels: Sequence[str]) -> tuple[NDArray[np.int64], dict[str, st
     for label in sorted(labels, key=lambda label: (label.isupper(), label)):
         names.setdefault(name_of(label), shown_label(label))
     names = dict(sorted(names.items()))
-    places = {name: place for place, name in enumerate(names)}
-    return np.array([places[name_of(label)] for label in labels], dtype=np.int64), names
+    number_of = {name: number for number, name in enumerate(names)}
+    return np.array([number_of[name_of(label)] for label in labels], dtype=np.int64), names

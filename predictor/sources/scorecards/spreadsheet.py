@@ -256,8 +256,8 @@ def _applications(export: SourceExport, findings: Findings) -> None:
     filled = frame[frame["outcome"] != ""]
     different = filled.groupby("application")["outcome"].nunique()
     for application in different[different > 1].index:
-        places = np.flatnonzero((frame["application"] == application).to_numpy())
-        files, rows = export.cards.places(places)
+        positions = np.flatnonzero((frame["application"] == application).to_numpy())
+        files, rows = export.cards.files_and_rows(positions)
         kind = "has two outcomes for one application; correct one, or name the column of the application in the mapping"
         findings.refuse(str(files[-1]), Problem(kind, int(rows[-1])))
     outcome = filled.groupby("application")["outcome"].first()

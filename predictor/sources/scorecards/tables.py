@@ -81,7 +81,7 @@ class TableKind:
     never
         Columns by which it is known to be another table.
     label
-        What the file's name must contain, where the columns alone do not say it.
+        What the file's name must contain, where the columns alone do not tell.
     """
 
     name: str
@@ -128,7 +128,7 @@ class Table:
     def __len__(self) -> int:
         return len(self.frame)
 
-    def places(self, positions: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def files_and_rows(self, positions: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the file of each position, and its row there, from 1."""
         part = np.searchsorted(self.starts, positions, side="right") - 1
         rows = positions - np.array(self.starts)[part] if self.rows is None else self.rows[positions]
@@ -148,14 +148,14 @@ class Table:
 
     def chosen(self, keep: NDArray[Any]) -> Table:
         """Select rows by a mask or positions; each keeps its file and row number."""
-        places = np.flatnonzero(keep) if keep.dtype == bool else keep
-        if len(places) == len(self) and keep.dtype == bool:
+        positions = np.flatnonzero(keep) if keep.dtype == bool else keep
+        if len(positions) == len(self) and keep.dtype == bool:
             return self
-        part = np.searchsorted(self.starts, places, side="right") - 1
-        rows = places - np.array(self.starts, np.int64)[part] if self.rows is None else self.rows[places]
+        part = np.searchsorted(self.starts, positions, side="right") - 1
+        rows = positions - np.array(self.starts, np.int64)[part] if self.rows is None else self.rows[positions]
         order = np.searchsorted(part, np.arange(len(self.starts)))
-        records = [self.records[place] for place in places] if self.records else []
-        frame = self.frame.iloc[places].reset_index(drop=True)
+        records = [self.records[position] for position in positions] if self.records else []
+        frame = self.frame.iloc[positions].reset_index(drop=True)
         return Table(frame, list(self.files), order.tolist(), rows, records)
 
 
@@ -191,7 +191,7 @@ def stacked(tables: Sequence[Table], names: Sequence[str]) -> Table:
 
 def _rows_of(table: Table) -> NDArray[np.int64]:
     positions = np.arange(len(table))
-    return table.places(positions)[1] - 1
+    return table.files_and_rows(positions)[1] - 1
 
 
 def _joined(parts: list[Any], name: str) -> Any:
@@ -240,15 +240,15 @@ def positions(of: Any, within: Any) -> NDArray[np.int64]:
         of, within = text_ids(of), text_ids(within)
     if not len(within):
         return np.full(len(of), -1)
-    index, places = pd.Index(within), None
+    index, first = pd.Index(within), None
     if not index.is_unique:
-        places = np.flatnonzero(~index.duplicated())
-        index = index[places]
+        first = np.flatnonzero(~index.duplicated())
+        index = index[first]
     at = np.empty(len(of), np.int64)
     for start in range(0, len(of), BLOCK_IDS):
         some = slice(start, start + BLOCK_IDS)
         at[some] = np.where(no_id(of[some]), -1, index.get_indexer(of[some]))
-    return at if places is None else np.append(places, -1)[at]
+    return at if first is None else np.append(first, -1)[at]
 
 
 def ids_of(cells: Any) -> NDArray[Any]:
@@ -292,15 +292,15 @@ def words_of(cells: Any) -> Any:
         if series.dtype.kind == "f":  # whole numbers with gaps
             series = pd.Series(["" if value != value else f"{value:g}" for value in series])
         codes, words = pd.factorize(series.astype(object))
-    places, categories = _coded(codes, [str(word).strip() for word in words])
-    return pd.Categorical.from_codes(places, pd.Index(categories, dtype=object))
+    new_codes, categories = _coded(codes, [str(word).strip() for word in words])
+    return pd.Categorical.from_codes(new_codes, pd.Index(categories, dtype=object))
 
 
 def _coded(codes: NDArray[Any], words: list[str]) -> tuple[NDArray[Any], list[str]]:
     """Assign the code of "" to cells without a word, and the same code to words that are alike."""
-    places = {word: place for place, word in enumerate(dict.fromkeys([*words, ""]))}
-    lookup = np.array([places[word] for word in words] + [places[""]])
-    return lookup[codes], list(places)
+    code_of = {word: code for code, word in enumerate(dict.fromkeys([*words, ""]))}
+    lookup = np.array([code_of[word] for word in words] + [code_of[""]])
+    return lookup[codes], list(code_of)
 
 
 def flags_of(cells: Any, name: str, source: str, findings: Findings, first: int = 0) -> NDArray[np.bool_]:
@@ -310,9 +310,9 @@ def flags_of(cells: Any, name: str, source: str, findings: Findings, first: int 
         return series.to_numpy()
     words = words_of(series)
     meant = []
-    for place, word in enumerate(words.categories):
+    for code, word in enumerate(words.categories):
         key = word.lower()
-        there = np.flatnonzero(words.codes == place)  # none where it is of a dictionary that a file shares
+        there = np.flatnonzero(words.codes == code)  # none where it is of a dictionary that a file shares
         if key not in _TRUE | _FALSE and len(there):
             kind = "is neither true nor false; write one of them"
             findings.refuse(source, Problem(kind, first + int(there[0]) + 1, name, shown_word(word)))
