@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,7 @@ def _exported(
     header: list[str], rows: list[list[str]], problems: list[Problem], source: str, catalogue: Catalogue
 ) -> Parsed:
     """Parse the rows of an export into entries, with every problem."""
-    headings = dict(
-        zip((_RENAMED.get(name, name) for name in header), header, strict=True)
-    )  # the file's own headings, for messages
+    headings = {_RENAMED.get(name, name): name for name in header}  # the file's own, for messages
     header = [*headings]
     missing = set(EXPORT_COLUMNS) - _ADDED_SINCE - set(header)
     old = {new: name for name, new in _RENAMED.items()} if "rated_at" in headings.values() else {}
@@ -152,9 +151,8 @@ def _read(
         data |= {"outcome": outcome, **{name: bool(data[name]) for name in ("frozen", "simulated")}}
         take_estimate(data, wrong)
         wrong = faults(data) | wrong
-        problems += [
-            Problem(why, number, headings[name], cells[name]) for name, why in wrong.items() if name in headings
-        ]
+        known = {name: why for name, why in wrong.items() if name in headings}
+        problems += [Problem(why, number, headings[name], cells[name]) for name, why in known.items()]
         read.append(data)
     return read, problems
 
@@ -177,15 +175,8 @@ def is_json(path: str | Path) -> bool:
 def join_parsed(parsed: Sequence[tuple[str, Parsed]]) -> tuple[list[Entry], list[Problem], str]:
     """Join what was parsed from files; where there are several, each problem names its file."""
     entries = [entry for _, (some, _) in parsed for entry in some]
-    problems = [
-        Problem(
-            f"{problem.message} ({name})" if len(parsed) > 1 else problem.message,
-            problem.row,
-            problem.column,
-            problem.found,
-        )
-        for name, (_, some) in parsed
-        for problem in some
-    ]
-    names = [name for name, _ in parsed]
-    return entries, problems, names[0] if len(names) == 1 else f"{len(names)} files"
+    problems = [(name, problem) for name, (_, some) in parsed for problem in some]
+    if len(parsed) == 1:
+        return entries, [problem for _, problem in problems], parsed[0][0]
+    named = [replace(problem, message=f"{problem.message} ({name})") for name, problem in problems]
+    return entries, named, f"{len(parsed)} files"

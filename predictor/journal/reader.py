@@ -103,9 +103,8 @@ class JournalReader:
         start = size * (number - 1)
         with self._file.open() as connection:
             connection.execute("BEGIN")  # so that both queries see the same state
-            numbers = [
-                row[0] for row in connection.execute(f"SELECT number FROM entries {where} {query.order}", values)
-            ]
+            rows = connection.execute(f"SELECT number FROM entries {where} {query.order}", values)
+            numbers = [row[0] for row in rows]
             some = ", ".join(map(str, numbers[start : start + size]))
             return self._all(connection, f"WHERE number IN ({some}) {query.order}"), len(numbers)
 
@@ -294,10 +293,8 @@ class JournalReader:
         A model that was trained before may have learned from them.
         """
         with self._file.open() as connection:
-            rows = connection.execute(
-                "SELECT coalesce(sum(labelled), 0) FROM deletions WHERE day >= ?", (day.isoformat(),)
-            )
-            return int(rows.fetchone()[0])
+            labelled = "SELECT coalesce(sum(labelled), 0) FROM deletions WHERE day >= ?"
+            return int(connection.execute(labelled, (day.isoformat(),)).fetchone()[0])
 
     def _get(self, connection: sqlite3.Connection, id: str) -> Entry:  # noqa: A002
         if entries := self._all(connection, "WHERE id = ?", id):

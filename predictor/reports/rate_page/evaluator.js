@@ -31,7 +31,7 @@ function inverse(matrix) {
   return rows.map((row) => row.slice(n));
 }
 
-// Grid: knots of each term, then a cell for "not applicable" where that is an answer, then one for "not rated".
+// Grid: knots of each term, then a cell for "not applicable" if the term has one, then one for "not rated".
 function grid(terms) {
   const offsets = [0];
   for (const term of terms) offsets.push(offsets[offsets.length - 1] + term.levels + term.apart + 1);

@@ -169,9 +169,8 @@ def cohort_of(model: OfferModel, entries: Sequence[Entry], day: date, total: int
         How many there are, where `entries` are only the newest of them; None: these are all.
     """
     people = by_person(entries)
-    due = tuple(
-        f"{_short(entry.who, LONGEST_NAME) or 'nobody named'}: {_due(entry)}" for entry in _awaiting_outcome(entries)
-    )
+    waiting = _awaiting_outcome(entries)
+    due = tuple(f"{_short(entry.who, LONGEST_NAME) or 'nobody named'}: {_due(entry)}" for entry in waiting)
     next_due = {who: next((entry.due_on for entry in _awaiting_outcome(some)), None) for who, some in people.items()}
     order = sorted(people, key=lambda who: (next_due[who] or date.max, who.casefold()))
     named = ((_short(who, LONGEST_NAME), len(people[who]), str(next_due[who] or "")) for who in order[:MOST_PEOPLE])

@@ -27,7 +27,7 @@ ZONE = "predictor_zone"  # the cookie that has the minutes by which the browser'
 
 
 async def checked_form(request: Request) -> AsyncIterator[FormData]:
-    """Read a form that was on a page of ours; its files are closed with the answer."""
+    """Read a form that was on a page of ours; its files are closed after the response."""
     async with request.form() as form:
         await check_csrf(request)
         yield form

@@ -83,7 +83,7 @@ def _sentence(refusal: Refusal) -> str:
 
 
 def wants_page(request: Request) -> bool:
-    """Return whether a browser shows the answer to a person, rather than a program or our script."""
+    """Return whether a browser shows the response to a person, rather than a program or our script."""
     return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/v1")
 
 
