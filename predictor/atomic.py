@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import errno
 import os
+import re
 import secrets
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,13 +24,36 @@ def temporary_file(path: Path, ending: str = "") -> Iterator[Path]:
     A file that is left when the process ends is removed then: Ctrl-C or SIGTERM can come between the making of a file
     and the block that clears up.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{ending}")
+    temporary = path.with_name(f".{path.name}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{ending}")
     _temporary_files.add(temporary)
     try:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
         _temporary_files.discard(temporary)
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove the temporary files for a path that killed processes of this machine have left."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.{_machine()}-(\d+)-[0-9a-f]{{8}}")
+    for left in [*path.parent.iterdir()] if path.parent.is_dir() else ():
+        if (match := name.fullmatch(left.name)) and not _is_running(int(match[1])):
+            left.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    """Return digits for this machine: a folder may be shared with others, whose processes cannot be looked up."""
+    return f"{zlib.crc32(os.uname().nodename.encode()) & 0xFFFF:04x}"
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 @atexit.register

@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
 from predictor.errors import plural, shorten
+from predictor.evaluation.copies import all_equal, copies, hashes
 from predictor.evaluation.importance import TOP, Importance
 from predictor.evaluation.rates import mean_cluster_size
 from predictor.evaluation.scores import LEAST_OF_EACH, GroupBootstrap, Score, roc_auc
@@ -35,14 +35,11 @@ SUSPICIOUS_AUC = {"interviewer": 0.87, "observer": 0.84, "candidate": 0.75}
 REVEALING_AUC = 0.81
 MOST_LEAVES, LEAF_ROWS = 8, 5  # of the tree on one signal: enough for a curve, and for informative missingness
 MOST_ROWS_PER_GROUP = 3.0  # mean over rows of the size of their group; above it people are far fewer than rows
-COPIED_RATINGS, COPIED_SHARE = 10, 0.01  # ten ratings hardly ever agree by chance; fewer copies do not change scores
-# Copies under one person are harmless in splits. If there are ten kinds of rows or more, it is no chance that each of
-# them occurs twice.
-PASTED_SHARE, PASTED_KINDS = 0.05, 10
+COPIED_SHARE = 0.01  # fewer copies do not change scores
+PASTED_SHARE = 0.05  # copies under one person are harmless in splits
 # Least mean overlap of the five strongest signals of the model and of a fold's model, although both learned from mostly
 # the same rows; below it their order is called unstable.
 LEAST_SHARED_TOP = 3.0
-FLAT_RATINGS = 3  # two equal ratings are no evidence about their rater
 MOST_NAMED = 3  # signals named in one warning
 _WHOLE_FLOAT = re.compile(r"^(\d+)\.0+$")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
@@ -112,8 +109,8 @@ def data_quality(ratings: Ratings) -> DataQuality:
         },
         floor=dict(zip(names, ends[0].tolist(), strict=True)),
         ceiling=dict(zip(names, ends[1].tolist(), strict=True)),
-        duplicates=n - len(np.unique(_hashes(ratings))),
-        flat=int(_all_equal(values).sum()),
+        duplicates=n - len(np.unique(hashes(ratings))),
+        flat=int(all_equal(values).sum()),
         groups=len(sizes),
         largest_group=int(sizes.max(initial=0)),
         rows_per_group=mean_cluster_size(_groups(ratings)),
@@ -385,68 +382,11 @@ def _unstable(importances: Mapping[str, Importance], fits: int) -> Iterator[str]
         )
 
 
-def copies(ratings: Ratings) -> NDArray[np.int64]:
-    """Return for each row, shape (n,), the first row that it is a copy of, beyond what chance would produce.
-
-    Copies have the same inputs, outcome and ratings: ten ratings or more, not all equal; or all other columns are the
-    same, too, and identify an interview. Or rows in a sequence occur once more in the same sequence, as after a part
-    was pasted. Or the whole file was pasted k times: k is the greatest common divisor of how often each row occurs.
-    """
-    telling = ((~np.isnan(ratings.values)).sum(axis=1) >= COPIED_RATINGS) & ~_all_equal(ratings.rated_values)
-    _, kind, times = np.unique(_hashes(ratings), return_inverse=True, return_counts=True)
-    order = np.argsort(kind, kind="stable")
-    nth = np.empty(len(kind), dtype=np.int64)  # of its kind, in the file's order
-    nth[order] = np.arange(len(kind)) - np.repeat(np.cumsum(times) - times, times)
-    pasted = int(np.gcd.reduce(times)) if len(times) >= PASTED_KINDS else 1
-    nth %= np.where(telling, 1, times[kind] // pasted)  # rows of the kind that are not copies of one another
-    if pasted == 1 and len(times) >= PASTED_KINDS:
-        nth[_in_repeated_sequence(kind, times) & ~telling] = -1
-        others = pd.DataFrame(dict(ratings.columns))
-        interview = others.groupby([*others], dropna=False).ngroup().to_numpy() if len(others) else np.zeros_like(kind)
-        if len({*zip(interview, kind, strict=True)}) == interview.max() + 1:
-            again = pd.Series(interview).duplicated(keep=False).to_numpy() & ~telling
-            nth[again] = -2 - interview[again]
-    _, first, number = np.unique(np.stack([kind, nth]), axis=1, return_index=True, return_inverse=True)
-    return np.asarray(first[number.ravel()], dtype=np.int64)
-
-
-def _in_repeated_sequence(kind: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Find rows in a sequence of kinds that comes twice, as in rows of a random order it does in 1 of 100 files."""
-    n, repeated = len(kind), np.zeros(len(kind), dtype=np.bool_)
-    needed = np.log(100 * n**2)  # nats: there are n**2 pairs of sequences
-    length = int(np.ceil(needed / -np.log(((times / n) ** 2).sum())))  # by the chance that two rows are of one kind
-    if length > len(times):
-        return repeated
-    sequences = np.lib.stride_tricks.sliding_window_view(kind, length)
-    ordered = np.sort(sequences, axis=1)  # a kind counts once: where the file is sorted by ratings it repeats itself
-    surprise = np.where(np.diff(ordered, prepend=-1) > 0, np.log(n / times)[ordered], 0).sum(axis=1)
-    starts = np.flatnonzero(surprise >= needed)
-    hashes = pd.util.hash_pandas_object(pd.DataFrame(sequences[starts]), index=False)
-    for start in starts[hashes.duplicated(keep=False).to_numpy()]:
-        repeated[start : start + length] = True
-    return repeated
-
-
 def _across_groups(numbers: NDArray[np.int64], groups: NDArray[Any]) -> int:
     """Count the rows that have a copy in another group."""
     owner = np.unique(groups, return_inverse=True)[1]
     owned = np.unique(np.stack([numbers, owner]), axis=1)[0]
     return int((np.bincount(owned, minlength=1)[numbers] > 1).sum())
-
-
-def _hashes(ratings: Ratings) -> NDArray[np.uint64]:
-    """Assign the same number to rows with the same ratings, inputs and outcome."""
-    table = ratings.features.assign(**{ratings.catalogue.outcome: ratings.y})
-    return np.asarray(pd.util.hash_pandas_object(table, index=False), dtype=np.uint64)
-
-
-def _all_equal(values: Floats) -> NDArray[np.bool_]:
-    """Return which rows have three ratings or more, all equal."""
-    rated = ~np.isnan(values)
-    high = np.where(rated, values, -np.inf).max(axis=1)
-    low = np.where(rated, values, np.inf).min(axis=1)
-    equal: NDArray[np.bool_] = (rated.sum(axis=1) >= FLAT_RATINGS) & (high == low)
-    return equal
 
 
 def _groups(ratings: Ratings) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import Problem, RatingsError
-from predictor.evaluation.data_quality import copies
+from predictor.evaluation.copies import copies
 from predictor.evaluation.scores import LEAST_OF_EACH
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings

@@ -12,7 +12,8 @@ import pytest
 from sklearn.model_selection import KFold
 
 from predictor import Catalogue, Ratings, TrainingResult, simulate_interviews
-from predictor.evaluation.data_quality import copies, data_quality, find_warnings, revealing_signals
+from predictor.evaluation.copies import copies
+from predictor.evaluation.data_quality import data_quality, find_warnings, revealing_signals
 from predictor.evaluation.importance import Importance
 from predictor.evaluation.scores import GroupBootstrap, Score
 

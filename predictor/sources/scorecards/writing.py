@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from predictor.atomic import resolve_target, temporary_file
+from predictor.atomic import remove_abandoned, resolve_target, temporary_file
 from predictor.errors import CatalogueError, ConfigError
 from predictor.ratings.catalogue import Catalogue
 from predictor.sources.scorecards.findings import REASONS, Findings
@@ -161,6 +161,7 @@ def _together() -> Iterator[Callable[[Path], Path]]:
         def new(path: Path) -> Path:
             path = resolve_target(path)
             path.parent.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(path)
             files[path] = stack.enter_context(temporary_file(path))
             return files[path]
 

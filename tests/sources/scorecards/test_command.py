@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +28,16 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
+KILLED = """
+import os, signal
+from pathlib import Path
+from predictor.atomic import temporary_file
+with temporary_file(Path("made/interviews.key")) as left:
+    left.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated team's export."""
@@ -44,6 +56,8 @@ def test_from_an_export_to_ratings_and_the_second_time_the_same(
     assert "stong_yes" in first.output and "--reason 'Offer declined=OUTCOME'" in first.output
     assert max(map(len, first.output.partition("Written:")[0].splitlines())) <= 80
     before = contents(workplace / "made")
+    subprocess.run([sys.executable, "-c", KILLED])
+    assert len(contents(workplace / "made")) == len(before) + 1
     assert run(*arguments).exit_code == 0 and contents(workplace / "made") == before
     catalogue = Catalogue.load("made/my.toml")
     assert (catalogue.group, [item.name for item in catalogue.inputs]) == ("person", ["stage"])
