@@ -73,9 +73,9 @@ def simulate(
       predictor simulate team.csv --cards team-cards.csv -n 600 --severity 0.2
       predictor simulate my-export --greenhouse --seed 7
     """
+    ctx = click.get_current_context()
+    given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     if greenhouse:
-        ctx = click.get_current_context()
-        given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
         if given - {"out", "n", "seed", "greenhouse"}:
             raise ConfigError("--greenhouse takes -n and --seed only; leave the other options out")
         _write_greenhouse(out, n or 200, seed)
@@ -86,6 +86,12 @@ def simulate(
             raise ConfigError("--cards simulates a team: leave --groups, --disparity, --drift and --mode out")
         _simulate_team(out, cards, n=n, seed=seed, base_rate=base_rate, **team)
         return
+    if given & {*team}:
+        raise ConfigError(
+            f"{', '.join(f'--{name}' for name in sorted(team))} need --cards FILE, which simulates a team"
+        )
+    if "by" in given and not drifted:
+        raise ConfigError("--by needs --drift SIGNAL, the signal that it moves")
     from predictor.sources.files import write_csv
     from predictor.sources.simulation import simulate_interviews
     from predictor.sources.simulation_known_effects import add_drift, write_groups

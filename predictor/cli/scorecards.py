@@ -153,7 +153,7 @@ def _import(
     out = out or Path("interviews.csv")
     places = Places(out, catalogue or out.parent / f"{out.stem}.toml", groups)
     places.check()
-    imported = read_scorecards(system, files, out=out, **how)
+    imported = read_scorecards(system, files, out=out, groups=groups, **how)
     missing = missing_people(places, imported)
     if not forget:
         refuse_missing_people(places, missing)

@@ -269,9 +269,12 @@ def _rules(imported: Imported) -> Facts:
         ", ".join(
             f"{word.replace('_', ' ')} = {value:g}" for word, value in zip(levels.words, levels.values, strict=True)
         )
-        for levels in imported.card_ratings.levels.values()
+        for first in imported.card_ratings.levels.values()
+        for levels in (first, *first.others)
     )
     facts = [("Levels", scale) for scale in scales]
+    if any(levels.others for levels in imported.card_ratings.levels.values()):
+        facts.append(("Scales", "forms differ: an answer is read on the scale of its own form, as in 'Good (scale 2)'"))
     facts += [
         (
             "Rows",

@@ -65,10 +65,18 @@ def test_predict_as_json_is_what_python_gives(run: Callable[..., Result], workpl
     assert json.loads(done.output) == json.loads(json.dumps(model.predict(ratings, base_rate=0.2).to_dict()))
 
 
-def test_a_greenhouse_export_takes_no_other_option(run: Callable[..., Result], workplace: Path) -> None:
-    done = run("simulate", "export", "--greenhouse", "--severity", "0.2")
-    assert done.exit_code == 2 and "takes -n and --seed only" in done.output
-    assert not Path("export").exists()
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--greenhouse --severity 0.2", "takes -n and --seed only"),
+        ("--panel 2", "need --cards FILE"),
+        ("--by 1", "--by needs --drift"),
+    ],
+)
+def test_simulate_ignores_no_option(run: Callable[..., Result], workplace: Path, options: str, message: str) -> None:
+    done = run("simulate", "simulated", *options.split())
+    assert done.exit_code == 2 and message in done.output
+    assert not Path("simulated").exists()
 
 
 def test_predict_many(run: Callable[..., Result], workplace: Path) -> None:

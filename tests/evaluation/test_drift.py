@@ -106,12 +106,12 @@ def test_outcomes_that_came_late() -> None:
     assert not late_outcomes(np.append(Y, [np.nan] * 4), np.append(P, [0.5] * 4)).may_alarm  # more than a fifth is open
 
 
-def test_offers_of_nobody_or_of_all_are_judged_by_their_number() -> None:
+def test_offers_of_nobody_or_of_all_raise_an_alarm_by_their_number() -> None:
     """A hiring freeze, or a column that is coded wrong: there is no slope, and the number alone is far off."""
     p = np.full(40, 0.3)
     for offers, tail in ((0, binom.cdf(0, 40, 0.3)), (40, binom.sf(39, 40, 0.3)), (3, binom.cdf(3, 40, 0.3))):
         result = late_outcomes(np.array([1.0] * offers + [0.0] * (40 - offers)), p)
-        assert result.slope is None and result.judged and result.p == pytest.approx(2 * tail)
+        assert result.slope is None and result.may_alarm and result.p == pytest.approx(2 * tail)
     rare = late_outcomes(np.array([1.0] * 2 + [0.0] * 38), np.full(40, 0.05), effect=2.0)
     assert rare.p == pytest.approx(1.0) and late_outcomes(np.array([np.nan]), p[:1]).p is None
 

@@ -21,12 +21,12 @@ _OURS = (".html", ".toml", ".key", ".salt")  # what an import writes beside its 
 _SYSTEM_FILES = ("desktop.ini", "thumbs.db")
 
 
-def written_beside(out: Path | None) -> frozenset[Path]:
-    """Return the files that an import writes for a table, which are not part of an export in the same folder."""
+def written_beside(out: Path | None, groups: Path | None = None) -> frozenset[Path]:
+    """Return the files that an import writes, which are not part of an export in the same folder."""
     if out is None:
         return frozenset()
     names = (out.name, *(f"{out.stem}-{part}{ending}" for part in ("cards", "rows") for ending in (".csv", ".parquet")))
-    return frozenset(resolved(out.with_name(name)) for name in names)
+    return frozenset(resolved(path) for path in (*map(out.with_name, names), *([groups] if groups else [])))
 
 
 def files_of(places: Sequence[str | Path], skip: frozenset[Path] = frozenset()) -> list[tuple[Path, str]]:

@@ -60,6 +60,7 @@ def read_scorecards(
     reasons: Sequence[str] = (),
     pseudonym_key: bytes | None = None,
     out: Path | None = None,
+    groups: Path | None = None,
     today: datetime | None = None,
 ) -> Imported:
     """Read the scorecards of a hiring system.
@@ -88,8 +89,8 @@ def read_scorecards(
         Answers to what the import asks: "stong_yes=5"; "Offer declined=yes".
     pseudonym_key
         The secret from which pseudonyms are computed; default: that next to `out`, else a new one.
-    out
-        The table to write; what an earlier import wrote there is not part of the export.
+    out, groups
+        The table to write, and that of sex and race; what an earlier import wrote there is not part of the export.
     today
         The day for which consent is checked; default: today.
 
@@ -109,11 +110,14 @@ def read_scorecards(
         )
     findings, read = Findings(), dict[str, str]()
     answers, meanings = read_answers(tuple(levels)), read_reasons(tuple(reasons))
+    ours = written_beside(out, groups)
     if system == "csv":
-        export = spreadsheet.read(files_of(files, written_beside(out)), mapping, findings, read, sheet)
+        export = spreadsheet.read(files_of(files, ours), mapping, findings, read, sheet)
     else:
         sources = (
-            open_files(files_of(files, written_beside(out)), findings) if records is None else _from_records(records)
+            open_files(files_of(files, written_beside(out, groups)), findings)
+            if records is None
+            else _from_records(records)
         )
         findings.check()
         tables = _tables(system, sources, findings, read)

@@ -266,7 +266,8 @@ def _digest(text: str) -> str:
 def _comments(imported: Imported) -> list[str]:
     scales = dict.fromkeys(
         ", ".join(f"{word} = {value:g}" for word, value in zip(levels.words, levels.values, strict=True))
-        for levels in imported.card_ratings.levels.values()
+        for first in imported.card_ratings.levels.values()
+        for levels in (first, *first.others)
     )
     return [
         f"{imported.system}; rows: {imported.rows.phrase}. Read it, name families, and train with it.",

@@ -104,6 +104,15 @@ def test_who_is_gone_is_noticed_and_forgotten_only_when_asked(run: Run, workplac
     assert "502" not in (workplace / "interviews.csv").read_text() + (workplace / "interviews-cards.csv").read_text()
 
 
+def test_what_is_written_into_the_folder_of_the_export_is_no_part_of_it(run: Run, workplace: Path) -> None:
+    records = v1(a={"status": "hired"}, b=rejected())
+    records["eeoc"] = [{"application_id": 1, "race": {"description": "White"}, "gender": {"description": "Female"}}]
+    arguments = ("scorecards", "greenhouse", str(written(workplace, records)), "--out", "i.csv", "--groups", "g.csv")
+    assert run(*arguments).exit_code == 0
+    before = contents(workplace)
+    assert run(*arguments).exit_code == 0 and contents(workplace) == before
+
+
 def test_forgetting_names_what_else_there_is_of_the_import(run: Run, workplace: Path) -> None:
     folder = str(written(workplace / "export", v1(a={"status": "hired"}, b=rejected())))
     run("scorecards", "greenhouse", folder, "--out", "i.csv")

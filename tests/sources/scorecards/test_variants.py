@@ -13,6 +13,7 @@ from exports import ashby, lever, rejected, v1, v1_application, v1_card, written
 from test_systems import KEY, TODAY, listed, read, v3
 
 from predictor.errors import ConfigError
+from predictor.reports.import_report import render_import
 from predictor.sources.scorecards import Imported, read_scorecards
 from predictor.sources.scorecards.times import read_times
 
@@ -153,7 +154,9 @@ def test_an_answer_is_read_on_the_scale_of_its_own_form() -> None:
         one["feedback"][0]["submittedValues"] = {"fit": "G" if options else 2}
         records["feedback"] += one["feedback"]
         records["applications"].append({**one["applications"][0], "id": f"app-{number}"})
-    assert read("ashby", records).table["fit"].tolist() == [5, 4, 2]
+    imported = read("ashby", records)
+    assert imported.table["fit"].tolist() == [5, 4, 2]
+    assert "Poor = 1, Fair = 2, Good = 4, Excellent = 5" in render_import(imported)
     assert read("ashby", records, even=True).table["fit"].tolist() == [5, 3.6667, 2.3333]
 
 
