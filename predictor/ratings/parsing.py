@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MOST_HINTS, LONGEST_HINTED = 100, 100
 _NOT_A_NUMBER = "is not a number; write one{other}, or leave it {empty} where it was not observed"
 _WHOLE = re.compile(r"^(-?\d+)\.0+$")  # a decimal that is a whole number, such as an id
+_SHORTENED = re.compile(r"\d(?:[.,](\d+))?[eE]\+?(\d{2,3})")  # as spreadsheets show 123456789012345678
 _OTHER = f" or '{NOT_APPLICABLE}'"
 
 
@@ -253,6 +254,10 @@ def parse_context(cells: Cells, name: str, *, exact: bool = False) -> tuple[NDAr
         if exact and real and abs(cell) >= 2 ** (np.finfo(type(cell)).nmant + 1):  # where n and n + 1 are one
             message = "is a decimal number too large to distinguish ids; write ids as whole numbers or as text"
             problems.append(Problem(message, row + 1, name, str(cell)))
+        shortened = _SHORTENED.fullmatch(cell.strip()) if exact and isinstance(cell, str) else None
+        if shortened and int(shortened[2]) > max(len(shortened[1] or ""), 10):
+            message = "is a number that a spreadsheet shortened, so that many ids may be one; format them as text there"
+            problems.append(Problem(message, row + 1, name, cell))
         word = str(int(cell)) if real and cell.is_integer() else str(_day(cell)).strip()
         words[row] = _WHOLE.sub(r"\1", word) if isinstance(cell, Decimal) else word
     return words, problems

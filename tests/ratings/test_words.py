@@ -457,14 +457,19 @@ def test_over_http_on_the_page_and_into_the_journal(model: OfferModel, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("word", "nobody"), [("N/A", True), ("-", True), ("unknown", True), ("", True), ("NA", False), ("N. A.", False)]
-)
-def test_people_need_a_name(word: str, nobody: bool) -> None:
-    """Rows of many people under one such word would be one person; initials are a name."""
+    ("word", "says"),
+    [
+        ("N/A", "names nobody; write whose row"), ("-", "names nobody"), ("unknown", "names nobody"), ("", "is empty"),
+        ("1.23E+17", "that a spreadsheet shortened, so that many ids may be one"), ("1,2e+12", "shortened"),
+        ("NA", ""), ("N. A.", ""), ("1e+05", ""), ("1.00000000001E+11", ""),
+    ],
+)  # fmt: skip
+def test_people_need_a_name(word: str, says: str) -> None:
+    """Rows of many people under one such word would be of one person; initials are a name."""
     rows = [{"candidate_id": word, "goals_discussed": 4, "offer": "yes"}] * 2
     rows.append({"candidate_id": "b", "goals_discussed": 4, "offer": "no"})
-    if not nobody:
+    if says:
+        with pytest.raises(RatingsError, match=f"candidate_id.*{says}"):
+            Ratings.from_records(rows, Catalogue.shipped(), training=True)
+    else:
         assert Ratings.from_records(rows, Catalogue.shipped(), training=True).groups is not None
-        return
-    with pytest.raises(RatingsError, match=r"candidate_id.* write whose row it is"):
-        Ratings.from_records(rows, Catalogue.shipped(), training=True)
