@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,10 @@ def from_table(
     rest = [place for place in range(len(header)) if place not in taken]
     if not any(name in catalogue.names for _, name in places) and taken and not problems:
         problems.append(Problem("has no column of a signal, so nothing was rated; the template has them all"))
-    numbered = [(number, row) for number, row in enumerate(rows, 1) if any(map(str.strip, row))]
+    flawed = {problem.row for problem in problems}
+    numbered = [(number, row) for number, row in enumerate(rows, 1) if number in flawed or any(map(str.strip, row))]
+    place_of = {number: place for place, (number, _) in enumerate(numbered, 1)}  # as `_joined` numbers them again
+    problems = [replace(problem, row=place_of[problem.row]) if problem.row else problem for problem in problems]
     cells = [{places[place][1]: row[place] for place in taken} for _, row in numbered]
     names = [places[place][1] for place in rest]
     headings = {name: header[place] for place, (_, name) in enumerate(places)}

@@ -209,7 +209,8 @@ class Utf8:
 def _joined(text: bytes) -> bytes:
     """Take out what does not belong between lines."""
     for wrong, right in _BETWEEN:
-        text = text.replace(wrong, right)
+        if wrong[:1] in text:  # most files have none, which is quicker to see
+            text = text.replace(wrong, right)
     return text
 
 

@@ -121,6 +121,9 @@ def test_ordinary_ratings_are_imported_with_what_they_say(journal: Journal, tmp_
     assert (one.rated_on, one.outcome_on) == (date(2026, 5, 1), date(2026, 5, 8))
     assert (one.frozen, one.ratings, one.outcome, one.simulated) == (True, {GOALS: 4}, "offer", False)
     assert (two.title, two.ratings, two.outcome, two.frozen) == ("mine, row 3", {GOALS: 2}, "still open", False)
+    (tmp_path / "mine.csv").write_text(header + ",,,,,,,,\nI-1,C-1,first,,,,,4,yes,5\n")
+    with pytest.raises(RatingsError, match="row 2: '10 cells' does not have the header's 9"):
+        journal.import_csv(tmp_path / "mine.csv")
     (tmp_path / "mine.csv").write_text(header + ",,,,,,,,\nI-1,C-1,first,,May,2026-05-08,,4,yes\nI-2,C-1,,,,,,9,no\n")
     with pytest.raises(RatingsError, match="row 3, goals_discussed: '9' is out of scale"):
         journal.import_csv(tmp_path / "mine.csv")
