@@ -52,7 +52,7 @@ def fit(path: str) -> None:
     before, started, worked = peak(), time.perf_counter(), time.process_time()
     classifier.fit(X, y, groups=groups)
     took = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - worked}
-    print(json.dumps({**took, "before": before, "peak": peak(), "weights": classifier.pool_.weights}))
+    print(json.dumps({**took, "before": before, "peak": peak(), "weights": classifier.pool_.member_weights}))
 
 
 def peak() -> float:

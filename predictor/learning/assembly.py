@@ -11,7 +11,7 @@ from predictor.learning.decomposition import TablesByTerms, purify
 from predictor.learning.pool import MaskedPool, Pool
 from predictor.learning.prior import Prior
 from predictor.learning.regression import PRIOR_ROWS
-from predictor.learning.weights import Weights, count, mean, prepend_ones, take, weighted
+from predictor.learning.weights import RowWeights, count, mean, prepend_ones, take, weighted
 from predictor.model.data import Masked, Pair, Triple, TypicalRange, mean_and_spread
 from predictor.model.factors import Completion
 from predictor.model.offer_model import OfferModel
@@ -31,7 +31,7 @@ def assemble(
     catalogue: Catalogue,
     *,
     prior: Prior | None = None,
-    weights: Weights = None,
+    weights: RowWeights = None,
     importances: bool = True,
 ) -> OfferModel:
     """Convert a fitted pool into a model.
@@ -156,6 +156,6 @@ def _clear_not_rated(tables: TablesByTerms) -> None:
             np.moveaxis(table, axis, 0)[-1] = 0.0
 
 
-def _middle_range(values: Floats, weights: Weights) -> tuple[float, float]:
+def _middle_range(values: Floats, weights: RowWeights) -> tuple[float, float]:
     low, high = quantile(values, [0.005, 0.995], weights) if len(values) else (0.0, 1.0)
     return round(float(low), 4), round(float(high), 4)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.learning.decomposition import TablesByTerms, evaluate
-from predictor.learning.weights import Weights, count, mean
+from predictor.learning.weights import RowWeights, count, mean
 from predictor.model.tables import Floats, Grid
 from predictor.ratings.catalogue import Catalogue
 
@@ -90,7 +90,7 @@ class Basis:
                 rows.append(directions[j] * step)
         return np.concatenate(rows)
 
-    def scaled_by_inputs(self, table: Floats, cells: Floats, weights: Weights = None) -> Basis:
+    def scaled_by_inputs(self, table: Floats, cells: Floats, weights: RowWeights = None) -> Basis:
         """Multiply each level of an input by a whole table over the cells, instead of by the mean rating.
 
         Parameters
@@ -135,7 +135,7 @@ def choose_basis(
     catalogue: Catalogue,
     blocks: Iterable[str],
     prior: TablesByTerms | None = None,
-    weights: Weights = None,
+    weights: RowWeights = None,
     rated: Floats | None = None,
 ) -> Basis:
     """Choose design columns from the ratings of the training rows; outcomes are not used.

@@ -21,7 +21,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from predictor.learning.decomposition import TablesByTerms, add, evaluate, purify
-from predictor.learning.weights import Weights, count, mean, take
+from predictor.learning.weights import RowWeights, count, mean, take
 from predictor.model.tables import Floats, Grid, Ints
 
 # Chosen by hand on public sets (experiments/benchmark/README.md); a rate of .05 and 32 leaves: within .001 of log-loss.
@@ -129,7 +129,7 @@ class FoldedRows:
     directions: Ints
     seed: int
     n_jobs: int | None = None
-    weights: Weights = None
+    weights: RowWeights = None
 
     def __sizeof__(self) -> int:  # joblib sends large objects to a cluster once, and not with every fit
         return int(self.cells.nbytes + self.y.nbytes)
@@ -229,7 +229,7 @@ def fit_fold(rows: FoldedRows, k: int, order: int, within: Sequence[tuple[int, .
 
 
 def grow(
-    settings: dict[str, Any], training: tuple[Floats, Floats, Weights], held_out: tuple[Floats, Floats, Weights]
+    settings: dict[str, Any], training: tuple[Floats, Floats, RowWeights], held_out: tuple[Floats, Floats, RowWeights]
 ) -> tuple[Any, Floats]:
     """Grow trees until the held-out loss falls no more.
 
@@ -280,7 +280,7 @@ def encode_cells(
     grid: Grid,
     directions: Ints,
     rng: np.random.Generator,
-    weights: Weights = None,
+    weights: RowWeights = None,
     *,
     masked: bool = False,
 ) -> tuple[CellCodes, Floats]:

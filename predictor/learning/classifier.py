@@ -20,7 +20,7 @@ from predictor.learning.autologging import one_run
 from predictor.learning.pool import fit_pool
 from predictor.learning.prior import Prior
 from predictor.learning.truth_values import read_truth_values
-from predictor.learning.weights import Weights, take
+from predictor.learning.weights import RowWeights, take
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import KNOTS, Floats, uneven_knots
@@ -148,7 +148,7 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         check_classification_targets(y)
         check_consistent_length(values, y, groups)
         together = None if groups is None else np.asarray(groups)
-        weights: Weights = None
+        weights: RowWeights = None
         counted: Any = slice(None)  # or a mask: the rows whose weight is not 0
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, values, dtype=np.float64, ensure_non_negative=True)
@@ -335,7 +335,7 @@ def _refuse_out_of_scale(values: Floats, catalogue: Catalogue) -> None:
         raise RatingsError("X", problems)
 
 
-def _catalogue_of(X: Floats, names: NDArray[Any] | None, weights: Weights) -> Catalogue:
+def _catalogue_of(X: Floats, names: NDArray[Any] | None, weights: RowWeights) -> Catalogue:
     signals = []
     for j, column in enumerate(X.T):
         there = ~np.isnan(column)

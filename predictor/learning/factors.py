@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.stats import norm
 
-from predictor.learning.weights import Weights, count, mean, std, take, weighted
+from predictor.learning.weights import RowWeights, count, mean, std, take, weighted
 from predictor.model.factors import FactorModel, Missingness
 from predictor.model.tables import Floats, Grid, Ints, quantile
 from predictor.ratings.catalogue import Catalogue
@@ -41,7 +41,7 @@ def fit_factors(
     catalogue: Catalogue,
     directions: Sequence[int],
     groups: NDArray[np.generic] | None = None,
-    weights: Weights = None,
+    weights: RowWeights = None,
 ) -> FactorModel:
     """Fit a factor model by EM (Rubin & Thayer 1982, Psychometrika 47:69-76), with missing ratings.
 
@@ -99,7 +99,7 @@ def fit_factors(
     )
 
 
-def _missingness(unrated: NDArray[np.bool_], weights: Weights) -> Missingness | None:
+def _missingness(unrated: NDArray[np.bool_], weights: RowWeights) -> Missingness | None:
     """Describe the share of unrated signals by row; None if it hardly differs between rows."""
     share = unrated.mean(axis=1) if len(unrated) else np.zeros(1)
     if (deviation := std(share, weights)) < LEAST_DEVIATION:
@@ -108,7 +108,7 @@ def _missingness(unrated: NDArray[np.bool_], weights: Weights) -> Missingness | 
     return Missingness(round(float(mean(share, weights)), 6), round(deviation, 6), most, np.zeros(1), 1.0)
 
 
-def _are_associated(gaps: Floats, overall: Floats, groups: NDArray[np.generic] | None, weights: Weights) -> bool:
+def _are_associated(gaps: Floats, overall: Floats, groups: NDArray[np.generic] | None, weights: RowWeights) -> bool:
     """Test whether unrated signals are associated with the overall impression, rows of a group taken together."""
     product = gaps * overall
     if groups is not None:
@@ -119,7 +119,7 @@ def _are_associated(gaps: Floats, overall: Floats, groups: NDArray[np.generic] |
     return bool(abs(weighted(product, weights).sum()) > norm.ppf((1 + TEST_LEVEL) / 2) * error)
 
 
-def _shares(values: Floats, grid: Grid, weights: Weights) -> list[Floats]:
+def _shares(values: Floats, grid: Grid, weights: RowWeights) -> list[Floats]:
     """Return the share of each level of each term among the rows that have one."""
     cells, shares = weighted(grid.weights(values), weights), []
     for term, levels in enumerate(grid.n_knots):
@@ -130,7 +130,7 @@ def _shares(values: Floats, grid: Grid, weights: Weights) -> list[Floats]:
     return shares
 
 
-def _families(catalogue: Catalogue, z: Floats, rated: Floats, weights: Weights) -> Ints:
+def _families(catalogue: Catalogue, z: Floats, rated: Floats, weights: RowWeights) -> Ints:
     """Return the number of each signal's family; with only one family, of its cluster of correlated signals."""
     names = np.array([signal.family for signal in catalogue.signals])
     p = len(names)
@@ -156,7 +156,7 @@ class _Tree:
     overall: Floats
 
 
-def _fit_tree(z: Floats, rated: Floats, family: Ints, gaps: Floats | None = None, weights: Weights = None) -> _Tree:
+def _fit_tree(z: Floats, rated: Floats, family: Ints, gaps: Floats | None = None, weights: RowWeights = None) -> _Tree:
     """Fit the tree; `gaps`, the standardised shares of unrated signals, shape (n,), depend on the overall impression.
 
     A rating is z = loading * g + e, its family's impression g = on_overall * u + sqrt(own_share) * v, with the overall
@@ -236,7 +236,7 @@ def _one_factor(correlation: Floats, on_overall: Floats) -> Floats:
 
 
 def _free(
-    z: Floats, rated: Floats, tree: Floats, tree_unique: Floats, weights: Weights
+    z: Floats, rated: Floats, tree: Floats, tree_unique: Floats, weights: RowWeights
 ) -> tuple[Floats, Floats, Floats]:
     """Estimate all loadings, shrunk to those of the tree."""
     (n, _), k = z.shape, tree.shape[1]

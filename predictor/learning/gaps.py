@@ -12,7 +12,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from predictor.learning.factors import LEAST_DEVIATION, TEST_LEVEL
-from predictor.learning.weights import Weights, mean, std, weighted
+from predictor.learning.weights import RowWeights, mean, std, weighted
 from predictor.model.partial import Gaps
 from predictor.model.tables import Floats, quantile
 
@@ -25,7 +25,7 @@ def fit_gaps(
     y: Floats,
     share: Floats,
     groups: NDArray[np.generic] | None = None,
-    weights: Weights = None,
+    weights: RowWeights = None,
 ) -> Gaps:
     """Fit the coefficient, with an intercept and a slope of the out-of-fold log-odds.
 
@@ -63,7 +63,7 @@ def fit_slope(
     column: Floats,
     y: Floats,
     groups: NDArray[np.generic] | None,
-    weights: Weights = None,
+    weights: RowWeights = None,
     *,
     penalty: tuple[float, float, float],
 ) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from predictor.learning.gaps import fit_gaps
 from predictor.learning.masked import fit_masked
 from predictor.learning.prior import Prior
 from predictor.learning.prior_mixture import Regressions, Rows, fit_regressions
-from predictor.learning.weights import Weights, count, mean, prepend_ones, take, weighted
+from predictor.learning.weights import RowWeights, count, mean, prepend_ones, take, weighted
 from predictor.model.factors import Completion
 from predictor.model.partial import Gaps, PartialTables
 from predictor.model.tables import Floats, Grid, Ints
@@ -55,7 +55,7 @@ class Pool:
         Fitted on all rows.
     boosters
         The mean of the folds' boosters; None if they have no weight.
-    weights
+    member_weights
         Weights of regression and boosters in the log-odds.
     tables
         Tables of the pool: the weighted sum of those of both members.
@@ -70,7 +70,7 @@ class Pool:
     completion: Completion
     regressions: Regressions
     boosters: Boosters | None
-    weights: tuple[float, float]
+    member_weights: tuple[float, float]
     tables: TablesByTerms
     gaps: Gaps
     masked: MaskedPool | None
@@ -88,7 +88,7 @@ def fit_pool(
     boosted: bool = True,
     seed: int = 0,
     n_jobs: int | None = None,
-    weights: Weights = None,
+    weights: RowWeights = None,
 ) -> Pool:
     """Fit the members, weigh them out of fold, and turn them into tables.
 
@@ -132,7 +132,7 @@ def fit_pool(
     dominant = regressions.dominant
     boosters: Boosters | None = None
     masked: MaskedPool | None = None
-    shares, intercept, gaps = (1.0, 0.0), 0.0, Gaps()
+    member_weights, intercept, gaps = (1.0, 0.0), 0.0, Gaps()
     fold = fold_numbers(y, np.arange(len(y)) if groups is None else groups, seed, weights)
     share_missing = missing.mean(axis=1)
     if fold is not None and (boosted or share_missing.any()):
@@ -144,35 +144,35 @@ def fit_pool(
         if boosters:
             second = shrinkage * boosters.out_of_fold
             intercept, regression_weight, booster_weight = weigh(first.log_odds(), second, y, weights)
-            shares = regression_weight, booster_weight
+            member_weights = regression_weight, booster_weight
 
         def out_of_fold() -> Floats:  # a function, since the first call fits the regression's folds
-            log_odds = intercept + shares[0] * first.log_odds()
-            return log_odds + shares[1] * second if boosters else log_odds
+            log_odds = intercept + member_weights[0] * first.log_odds()
+            return log_odds + member_weights[1] * second if boosters else log_odds
 
         # A cheap test on the training rows first: only if it is positive, the regression is fitted out of fold.
         if fit_gaps(shrinkage * evaluate(regressions.tables, cells, grid), y, share_missing, groups, weights).slope:
             gaps = fit_gaps(out_of_fold(), y, share_missing, groups, weights)
         if boosters:
             both_tables = {
-                k: _mixture(intercept, (shares[0], regressions.tables), (shares[1], tables))
+                k: _mixture(intercept, (member_weights[0], regressions.tables), (member_weights[1], tables))
                 for k, tables in boosters.by_fold.items()
             }
             masked = _mask(folded, values, expit(out_of_fold()), completion, both_tables, gaps)
     tables = regressions.tables
     intercept_factors, factors, variances = dominant.uncertainty(all_cells, all_weights)
-    scale = shares[0]
+    scale = member_weights[0]
     if boosters:
-        tables = _mixture(intercept, (shares[0], tables), (shares[1], boosters.tables))
+        tables = _mixture(intercept, (member_weights[0], tables), (member_weights[1], boosters.tables))
         # With few rows the members' errors are strongly correlated, so standard deviations are added, not variances.
         # That of the boosters is known only as a mean over rows.
-        scale += shares[1] * np.sqrt(boosters.variance / dominant.variance(all_cells, all_weights))
+        scale += member_weights[1] * np.sqrt(boosters.variance / dominant.variance(all_cells, all_weights))
     cuts = grid.offsets[1:-1]
     return Pool(
         completion=completion,
         regressions=regressions,
         boosters=boosters,
-        weights=shares,
+        member_weights=member_weights,
         tables=tables,
         gaps=gaps,
         masked=masked,
@@ -284,7 +284,7 @@ def _fit_without(rows: Rows, start: Regressions, held_out: NDArray[np.bool_]) ->
         return evaluate(fit_regressions(rows.without(held_out), start).tables, rows.cells[held_out], rows.grid)
 
 
-def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Weights = None) -> Ints | None:
+def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: RowWeights = None) -> Ints | None:
     """Deal whole groups to folds in order of their share of offers, ties at random; None if outcomes are too few."""
     rows, offers = count(y, weights), weighted(y, weights)
     if min(offers.sum(), rows - offers.sum()) < MIN_MINORITY_ROWS:
@@ -300,7 +300,7 @@ def fold_numbers(y: Floats, groups: NDArray[np.generic], seed: int, weights: Wei
     return fold if fold.max() > 0 and min(rarer) >= MIN_MINORITY_ROWS // 2 else None
 
 
-def weigh(first: Floats, second: Floats, y: Floats, weights: Weights = None) -> tuple[float, float, float]:
+def weigh(first: Floats, second: Floats, y: Floats, weights: RowWeights = None) -> tuple[float, float, float]:
     """Choose the members' weights, which minimise the out-of-fold log-loss plus penalties (see the constants).
 
     Log-odds = intercept + slope ((1 - w) first + w second), 0 <= w <= 1.

@@ -13,7 +13,7 @@ from predictor.learning.basis import Basis, choose_basis
 from predictor.learning.decomposition import TablesByTerms, add
 from predictor.learning.prior import Prior
 from predictor.learning.regression import DEVIATION_PRIORS, PRIOR_ROWS, Regression, fit_regression, project
-from predictor.learning.weights import Weights, prepend_ones, take
+from predictor.learning.weights import RowWeights, prepend_ones, take
 from predictor.model.tables import Floats, Grid
 from predictor.ratings.catalogue import Catalogue
 
@@ -76,7 +76,7 @@ class Rows:
     grid: Grid
     catalogue: Catalogue
     prior: Prior | None = None
-    weights: Weights = None
+    weights: RowWeights = None
     rated: Floats | None = None
     shrinkage: Floats | None = None
 
@@ -84,7 +84,7 @@ class Rows:
         return int(self.cells.nbytes + self.y.nbytes + self.all_cells.nbytes)
 
     @property
-    def all_weights(self) -> Weights:
+    def all_weights(self) -> RowWeights:
         """How often each row of `all_cells` counts."""
         return prepend_ones(len(self.all_cells) - len(self.cells), self.weights)
 

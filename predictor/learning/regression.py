@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from predictor.learning.basis import Basis
 from predictor.learning.decomposition import TablesByTerms
-from predictor.learning.weights import Weights, count, mean, weighted
+from predictor.learning.weights import RowWeights, count, mean, weighted
 from predictor.model.tables import Floats
 
 
@@ -113,7 +113,7 @@ class Regression:
         """Return the regression as tables."""
         return {(): np.array(self.intercept), **self.basis.tables(self.coefficients)}
 
-    def variance(self, cells: Floats, weights: Weights = None) -> float:
+    def variance(self, cells: Floats, weights: RowWeights = None) -> float:
         """Compute the mean variance of the log-odds over rows given as cell weights."""
         phi = self.basis.with_intercept(cells)
         return float(MISSPECIFICATION_VARIANCE + mean(np.einsum("ij,ij->i", phi @ self.covariance, phi), weights))
@@ -124,7 +124,7 @@ class Regression:
         after = np.einsum("ij,jk,ik->", phi, self.posterior_covariance, phi, optimize=True)
         return float(after / (phi**2 @ self.prior_variances).sum())
 
-    def uncertainty(self, cells: Floats, weights: Weights = None) -> tuple[Floats, Floats, Floats]:
+    def uncertainty(self, cells: Floats, weights: RowWeights = None) -> tuple[Floats, Floats, Floats]:
         """Write the covariance as in factor analysis: a few directions, and a variance of each cell.
 
         The directions are those with most of the variance of the log-odds over the given rows. The rest (pairs
@@ -167,7 +167,7 @@ def fit_regression(
     *,
     constraints: Floats | None = None,
     start: Regression | None = None,
-    weights: Weights = None,
+    weights: RowWeights = None,
     shrinkage: Floats | None = None,
 ) -> Regression:
     """Fit by evidence: Newton steps for the coefficients inside Newton steps for the log precisions of the blocks.
@@ -309,7 +309,7 @@ def project(w: Floats, covariance: Floats, constraints: Floats) -> Floats:
     return np.asarray(w - root @ (rest[:-1] / rest[-1]))
 
 
-def _base_rate(y: Floats, weights: Weights) -> tuple[float, float]:
+def _base_rate(y: Floats, weights: RowWeights) -> tuple[float, float]:
     """Return the log-odds of the base rate at the posterior mode, and the evidence of a model of it alone."""
     w, n, offers = 0.0, count(y, weights), weighted(y, weights).sum()
     for _ in range(30):
@@ -321,7 +321,7 @@ def _base_rate(y: Floats, weights: Weights) -> tuple[float, float]:
 
 
 def _mode(
-    phi: Floats, y: Floats, precision: Floats, w: Floats, centre: Floats, weights: Weights
+    phi: Floats, y: Floats, precision: Floats, w: Floats, centre: Floats, weights: RowWeights
 ) -> tuple[Floats, Floats, float]:
     """Maximise the penalised logistic likelihood by Newton's method.
 
@@ -357,5 +357,5 @@ def _mode(
     return w, lower + np.tril(lower, -1).T, 2 * float(np.log(np.diag(factor)).sum())
 
 
-def _log_likelihood(y: Floats, eta: Floats, weights: Weights) -> float:
+def _log_likelihood(y: Floats, eta: Floats, weights: RowWeights) -> float:
     return float(weighted(y, weights) @ eta - weighted(np.logaddexp(0, eta), weights).sum())

@@ -11,11 +11,11 @@ import numpy as np
 
 from predictor.model.tables import Floats
 
-Weights = Floats | None
+RowWeights = Floats | None
 """A weight above 0 for each row, shape (n,); None where each counts as one."""
 
 
-def count(rows: Floats, weights: Weights) -> float:
+def count(rows: Floats, weights: RowWeights) -> float:
     """Count the rows.
 
     Examples
@@ -27,7 +27,7 @@ def count(rows: Floats, weights: Weights) -> float:
     return len(rows) if weights is None else float(weights.sum())
 
 
-def weighted(values: Floats, weights: Weights) -> Floats:
+def weighted(values: Floats, weights: RowWeights) -> Floats:
     """Multiply each row, shape (n,) or (n, columns), by its weight.
 
     Examples
@@ -40,7 +40,7 @@ def weighted(values: Floats, weights: Weights) -> Floats:
     return np.asarray(values * (weights if values.ndim == 1 else weights[:, None]))
 
 
-def mean(values: Floats, weights: Weights) -> Any:
+def mean(values: Floats, weights: RowWeights) -> Any:
     """Compute the mean over rows: a number of values of shape (n,), an array of those of shape (n, columns).
 
     Examples
@@ -54,7 +54,7 @@ def mean(values: Floats, weights: Weights) -> Any:
     return float(total) if values.ndim == 1 else total
 
 
-def std(values: Floats, weights: Weights) -> float:
+def std(values: Floats, weights: RowWeights) -> float:
     """Compute the standard deviation of values of shape (n,).
 
     Examples
@@ -67,7 +67,7 @@ def std(values: Floats, weights: Weights) -> float:
     return float(np.sqrt(mean((values - mean(values, weights)) ** 2, weights)))
 
 
-def take(weights: Weights, rows: Any) -> Weights:
+def take(weights: RowWeights, rows: Any) -> RowWeights:
     """Select the weights of some rows.
 
     Examples
@@ -78,7 +78,7 @@ def take(weights: Weights, rows: Any) -> Weights:
     return None if weights is None else weights[rows]
 
 
-def prepend_ones(rows: int, weights: Weights) -> Weights:
+def prepend_ones(rows: int, weights: RowWeights) -> RowWeights:
     """Prepend a number of rows of weight 1.
 
     Examples

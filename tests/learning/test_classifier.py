@@ -64,9 +64,9 @@ def test_tables_equal_the_pool_they_came_from(n: int, strong: bool) -> None:
     model, pool, grid = classifier.model_, classifier.pool_, Grid.of(ratings.catalogue)
     values = _anything(ratings.catalogue, 1000, seed=2)
     weights = pool.completion.cells(values)
-    whole = pool.weights[0] * evaluate(pool.regressions.tables, weights, grid)
+    whole = pool.member_weights[0] * evaluate(pool.regressions.tables, weights, grid)
     if pool.boosters:
-        whole += pool.weights[1] * evaluate(pool.boosters.tables, weights, grid)
+        whole += pool.member_weights[1] * evaluate(pool.boosters.tables, weights, grid)
     assert model._evaluator.partial_tables
     gaps = model.gaps.total(np.isnan(values[:, :-1]).mean(axis=1))
     shrinkage = model._evaluator.partial_tables.shrinkage(values, pool.completion.estimate(values))

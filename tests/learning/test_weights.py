@@ -85,7 +85,7 @@ def test_boosters_and_their_share_go_by_weights_too() -> None:
     by_rows = OfferClassifier(catalogue).fit(X[copies], y[copies], groups=copies)
     unweighted = OfferClassifier(catalogue).fit(X, y)
     assert by_weights.pool_.boosters
-    assert by_weights.pool_.weights == pytest.approx(by_rows.pool_.weights, abs=0.1)
+    assert by_weights.pool_.member_weights == pytest.approx(by_rows.pool_.member_weights, abs=0.1)
     answer = by_rows.predict_proba(X)
     assert np.abs(by_weights.predict_proba(X) - answer).mean() < 0.015
     assert np.abs(unweighted.predict_proba(X) - answer).mean() > 0.02, "weights should matter here"
