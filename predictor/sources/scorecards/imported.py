@@ -272,8 +272,8 @@ def _panels(
     row: NDArray[np.int64], rater: NDArray[np.int64], names: NDArray[Any], n: int
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Return how many raters each row has, and their pseudonyms, sorted, joined by ";"."""
-    places = np.argsort(np.argsort(names.astype(str), kind="stable")) if len(names) else np.array([], np.int64)
-    pairs = np.unique(row * max(len(names), 1) + places[rater]) if len(row) else np.array([], np.int64)
+    ranks = np.argsort(np.argsort(names.astype(str), kind="stable")) if len(names) else np.array([], np.int64)
+    pairs = np.unique(row * max(len(names), 1) + ranks[rater]) if len(row) else np.array([], np.int64)
     at, who = pairs // max(len(names), 1), np.sort(names.astype(str))[pairs % max(len(names), 1)] if len(row) else names
     counts = np.bincount(at, minlength=n)
     ends = np.cumsum(counts)

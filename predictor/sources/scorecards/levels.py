@@ -113,11 +113,11 @@ class ScoreLevels:
         number = parsed.rating_on(self.first + len(self.values) - 1) if parsed else None
         if number is None or (number != int(number) and not self.fractions):
             return None
-        place = number - self.first
-        if not 0 <= place <= len(self.values) - 1:
+        index = number - self.first
+        if not 0 <= index <= len(self.values) - 1:
             return None
-        low = min(int(place), len(self.values) - 2)
-        return self.values[low] + (place - low) * (self.values[low + 1] - self.values[low])
+        low = min(int(index), len(self.values) - 2)
+        return self.values[low] + (index - low) * (self.values[low + 1] - self.values[low])
 
 
 def scale_of(options: Sequence[str]) -> ScoreLevels | None:
@@ -153,10 +153,10 @@ def numbered_scale(options: Sequence[str]) -> ScoreLevels | None:
     >>> numbered_scale(["Yes", "No"]) is None
     True
     """
-    places = sorted(int(match[0]) for option in set(options) if (match := re.match(r"\s*\d{1,2}\b", option)))
-    if len(places) < 2 or len(places) != len(set(options)) or places != [*range(places[0], places[0] + len(places))]:
+    numbers = sorted(int(match[0]) for option in set(options) if (match := re.match(r"\s*\d{1,2}\b", option)))
+    if len(numbers) < 2 or len(numbers) != len(set(options)) or numbers != [*range(numbers[0], numbers[-1] + 1)]:
         return None
-    return FOUR_NUMBERS if places == [1, 2, 3, 4] else ScoreLevels.numbers(places[0], places[-1])
+    return FOUR_NUMBERS if numbers == [1, 2, 3, 4] else ScoreLevels.numbers(numbers[0], numbers[-1])
 
 
 def word_on(scales: dict[str, ScoreLevels], question: str, scale: ScoreLevels, word: str) -> str:
@@ -180,7 +180,7 @@ def word_on(scales: dict[str, ScoreLevels], question: str, scale: ScoreLevels, w
 
 
 def _even(count: int) -> tuple[float, ...]:
-    return tuple(round(LOW + (HIGH - LOW) * place / (count - 1), 4) for place in range(count))
+    return tuple(round(LOW + (HIGH - LOW) * index / (count - 1), 4) for index in range(count))
 
 
 def read_answers(options: tuple[str, ...]) -> dict[str, float]:

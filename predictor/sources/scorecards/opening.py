@@ -226,14 +226,14 @@ def _parsed(text: str, label: str, findings: Findings) -> Any:
 
 def _one_after_the_other(text: str) -> list[Any]:
     """Return JSON values that follow each other, as pages that were appended to one file; none where a rest is left."""
-    values, place = [], 0
-    while place < len(text):
+    values, end = [], 0
+    while end < len(text):
         try:
-            value, place = json.JSONDecoder().raw_decode(text, place)
+            value, end = json.JSONDecoder().raw_decode(text, end)
         except ValueError:
             return []
         values.append(value)
-        place += len(text[place:]) - len(text[place:].lstrip())
+        end += len(text[end:]) - len(text[end:].lstrip())
     return values
 
 

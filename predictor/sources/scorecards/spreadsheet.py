@@ -157,7 +157,7 @@ def _cards(table: pd.DataFrame, label: str, known: ColumnMapping, findings: Find
     application = np.where(application == "", person, application)
     ids = cells("card")
     turn = pd.Series(rows).groupby(rows).cumcount().to_numpy()
-    names = [f"row-{row + 1}" + (f".{place + 1}" if place else "") for row, place in zip(rows, turn, strict=True)]
+    names = [f"row-{row + 1}" + (f".{at + 1}" if at else "") for row, at in zip(rows, turn, strict=True)]
     ids = np.where(ids == "", np.array(names, dtype=object), ids)
     submitted = _times(cells("submitted"), rows, label, known, "submitted", findings)
     timed = "submitted" in known.columns

@@ -114,11 +114,11 @@ def in_order(application: NDArray[np.int64], stage: NDArray[Any], submitted: NDA
     np.minimum.at(first, application, time)
     codes, names = pd.factorize(np.asarray(stage, dtype=object), sort=True)
     later = np.bincount(codes, weights=time - first[application]) / np.maximum(np.bincount(codes), 1)
-    return [str(names[place]) for place in np.argsort(later, kind="stable")]
+    return [str(names[at]) for at in np.argsort(later, kind="stable")]
 
 
 def stage_counts(stages: Any) -> dict[str, int]:
     """Return how many cards each stage has, the most first."""
     codes, names = pd.factorize(np.asarray(stages, dtype=object), sort=True)
     counts = np.bincount(codes, minlength=len(names))
-    return {str(names[place]): int(counts[place]) for place in np.argsort(-counts, kind="stable")}
+    return {str(names[at]): int(counts[at]) for at in np.argsort(-counts, kind="stable")}

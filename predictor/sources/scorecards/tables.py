@@ -346,9 +346,9 @@ def typed(
             columns[name] = ids_of(parts[0])
         elif name in TIMES:
             times = read_times(parts[0], day_end=name in DECISIONS, midnight_is_day=name == "sent")
-            for place in np.flatnonzero(times.bad).tolist():
-                cell = pd.Series(parts[0]).iloc[place]
-                findings.refuse(source, Problem(BAD_TIME, first + place + 1, kind.columns[name][0], shown_word(cell)))
+            for at in np.flatnonzero(times.bad).tolist():
+                cell = pd.Series(parts[0]).iloc[at]
+                findings.refuse(source, Problem(BAD_TIME, first + at + 1, kind.columns[name][0], shown_word(cell)))
             columns[name], columns[f"{name} naive"], columns[f"{name} day"] = times.values, times.naive, times.days
         elif name in FLAGS:
             columns[name] = flags_of(parts[0], name, source, findings, first)

@@ -87,7 +87,7 @@ def _worded(
     """Read each different cell once."""
     codes, words = pd.factorize(series.astype(object))
     read = [_one(word) for word in words]
-    columns = [np.array([item[place] for item in read] + [last]) for place, last in enumerate((NO_TIME, *(False,) * 3))]
+    columns = [np.array([item[at] for item in read] + [last]) for at, last in enumerate((NO_TIME, *(False,) * 3))]
     values, naive, days, bad = (column[codes] for column in columns)
     return values.astype("datetime64[ms]"), naive.astype(bool), days.astype(bool), bad.astype(bool)
 
