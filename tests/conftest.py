@@ -47,10 +47,10 @@ ROOT = Path(__file__).parent.parent
 SIGNALS = len(Catalogue.shipped().signals)  # of the shipped catalogue
 # Files that take longest, which start first: a core is not left with one of them when the other has none.
 SLOW = (
-    "cluster", "own_data", "api", "ui", "runs", "server", "train", "pages", "rate_page", "exported_page", "registry", "cli",
-    "store", "partial", "training_report", "autologging", "terminal", "served", "silent_store", "prior", "faults", "endurance", "docs",
-    "connections", "bad_input", "importance", "journal_pages", "classifier", "offer_model", "notebook", "run", "baselines",
-    "inspection",
+    "cluster", "pages", "rate_page", "ui", "own_data", "api", "exported_page", "server", "runs", "train", "registry", "cli",
+    "partial", "training_report", "prior", "audit_run", "endurance", "faults", "autologging", "terminal", "served",
+    "silent_store", "docs", "connections", "journal_pages", "people_pages", "classifier", "notebook", "store", "reading",
+    "bad_input", "importance", "systems", "offer_model", "files", "run", "baselines", "inspection",
 )  # fmt: skip
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = {"resultTypes": ["violations"]}  # every rule; what passes is not listed node by node, which takes as long again

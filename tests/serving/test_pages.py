@@ -32,7 +32,7 @@ from predictor.serving.settings import Settings
 from predictor.serving.web.calibration_pages import bins
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Dialog, Page
+    from playwright.sync_api import Browser, Dialog, Locator, Page
 
 TITLE = "=1+1 <img src=x onerror=alert(1)>"  # a formula to a spreadsheet, and a script to a careless page
 
@@ -285,6 +285,10 @@ def test_by_keyboard_alone(open_page: Open) -> None:
         reach(selector)
         page.keyboard.press(key)
 
+    def arrive(at: Locator) -> None:
+        at.wait_for()
+        page.wait_for_load_state()  # when its script has removed the draft, and nothing moves the focus any more
+
     for title in ("First by keys", "Second by keys"):
         if title.startswith("Second"):
             page.goto("/")
@@ -296,32 +300,31 @@ def test_by_keyboard_alone(open_page: Open) -> None:
         reach("#who")
         page.keyboard.type("By keys")
         press("[formaction$='/journal']")
-        page.get_by_text("Saved.").wait_for()
-        page.wait_for_load_state()  # when its script has removed the draft
+        arrive(page.get_by_text("Saved."))
     press("[name=outcome]", "ArrowRight")  # from "still open" to an offer
     press("form[action$='/outcome'] button")
-    page.get_by_text("The outcome is saved.").wait_for()
+    arrive(page.get_by_text("The outcome is saved."))
     reach("#try_next")
     page.keyboard.type("Ask more")
     press("form[action$='/look-back'] button")
-    page.get_by_text("Saved.", exact=True).wait_for()
+    arrive(page.get_by_text("Saved.", exact=True))
     press("form[action$='/compare'] button")
-    page.get_by_role("heading", name="Two interviews").wait_for()
+    arrive(page.get_by_role("heading", name="Two interviews"))
     press("nav a[href$='/people']")
-    page.get_by_role("heading", name="People").wait_for()
+    arrive(page.get_by_role("heading", name="People"))
     press(f"a[href$='{person_id('By keys')}']")
-    page.get_by_role("heading", name="For the next session").wait_for()
+    arrive(page.get_by_role("heading", name="For the next session"))
     press("a[href$='/sheet']")
-    page.get_by_role("heading", name="Session with By keys").wait_for()
+    arrive(page.get_by_role("heading", name="Session with By keys"))
     page.go_back()
-    page.get_by_role("heading", name="For the next session").wait_for()
+    arrive(page.get_by_role("heading", name="For the next session"))
     for link in ("a[href$='/export.csv']", "a[href$='/export.json']"):
         with page.expect_download():
             press(link)
     press("a[href$='/delete']")
-    page.get_by_role("heading", name="Delete everything about").wait_for()
+    arrive(page.get_by_role("heading", name="Delete everything about"))
     press("button.danger")
-    page.get_by_text("All about this person is deleted for good.").wait_for()
+    arrive(page.get_by_text("All about this person is deleted for good."))
 
 
 def test_accuracy_by_role_is_that_of_the_very_model(kept: Path, result: TrainingResult) -> None:
@@ -453,10 +456,11 @@ def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, 
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
             "rgb(246, 245, 241)" if scheme == "light" else "rgb(20, 23, 27)"
         )
-        found = Axe().run(page, options=AXE).response
-        assert len(found["passes"]) > 10  # that it looked
-        faults = found["violations"]
-        assert not [(path, f["id"], [node["html"][:120] for node in f["nodes"]][:3]) for f in faults]
+        if path != "/" or width > 390:  # on a phone, test_rate_page.py looks at that page in all its states
+            found = Axe().run(page, options=AXE).response
+            assert len(found["passes"]) > 10  # that it looked
+            faults = found["violations"]
+            assert not [(path, f["id"], [node["html"][:120] for node in f["nodes"]][:3]) for f in faults]
         page.emulate_media(media="print")
         assert not page.locator(".private:visible").count()
         page.emulate_media(media="screen")
