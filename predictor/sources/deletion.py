@@ -11,7 +11,7 @@ from pathlib import Path
 
 from predictor.errors import ConfigError, shorten
 from predictor.sources.dialect import decode, encode, header_of
-from predictor.sources.files import CSV, LINES, decode_json, read_bytes, read_json
+from predictor.sources.files import CSV, LINES, decode_json, read_bytes, read_json, word_of
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ def without_person(path: Path, person: str, columns: Sequence[str]) -> TableWith
 
 def _column(path: Path, there: Sequence[str], columns: Sequence[str]) -> str:
     for name in columns:
+        if there.count(name) > 1:  # the person may stand in any of them
+            raise ConfigError(f"{path}: has {there.count(name)} columns with the name {name!r}; keep one")
         if name in there:
             return name
     listed = ", ".join(shorten(name) for name in there[:8]) + (", ..." if len(there) > 8 else "")
@@ -111,7 +113,7 @@ def _json(path: Path, person: str, columns: Sequence[str]) -> TableWithoutPerson
     records, _ = read_json(path)
     rows = [record if isinstance(record, dict) else {} for record in records]
     column = _column(path, [str(name) for name in dict.fromkeys(key for row in rows for key in row)], columns)
-    others = [number for number, row in enumerate(rows) if str(row.get(column, "")).strip() != person]
+    others = [number for number, row in enumerate(rows) if row.get(column) is None or word_of(row[column]) != person]
     if path.suffix.lower() in LINES:
         old = read_bytes(path)
         text = io.StringIO(decode_json(old, str(path)), newline="\n")

@@ -138,7 +138,7 @@ def test_only_their_records_go(tmp_path: Path, name: str, content: bytes, left: 
 def test_json_and_parquet(tmp_path: Path) -> None:
     import pandas as pd
 
-    rows = [{"candidate_id": 17, "s": 1.5}, {"candidate_id": 18, "s": None}]
+    rows = [{"candidate_id": 17.0, "s": 1.5}, {"candidate_id": 18, "s": None}]  # ids beside a gap are often decimals
     (tmp_path / "a.json").write_text(json.dumps(rows))
     result = without_person(tmp_path / "a.json", "17", COLUMNS)
     assert (result.removed, json.loads(result.content)) == (1, rows[1:])
@@ -146,5 +146,8 @@ def test_json_and_parquet(tmp_path: Path) -> None:
     shorter = without_person(tmp_path / "a.parquet", "17", COLUMNS)
     (tmp_path / "b.parquet").write_bytes(shorter.content)
     assert pd.read_parquet(tmp_path / "b.parquet")["candidate_id"].tolist() == [18]
+    (tmp_path / "twice.csv").write_text("person,s,person\nx,1,y\ny,2,x\n")
+    with pytest.raises(ConfigError, match="has 2 columns with the name 'person'"):
+        without_person(tmp_path / "twice.csv", "x", COLUMNS)
     with pytest.raises(ConfigError, match="by hand"):
         without_person(tmp_path / "a.xlsx", "17", COLUMNS)
