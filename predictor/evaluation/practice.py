@@ -15,6 +15,7 @@ import numpy as np
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
 from predictor.model.tables import Floats
+from predictor.ratings.catalogue import ROLE
 from predictor.ratings.ratings import Ratings
 from predictor.ratings.signals import CANDIDATE, Signal
 
@@ -67,7 +68,7 @@ class Practice:
     thin
         Label and number of ratings of the other signals, in the catalogue's order.
     raters
-        Levels of the model's first input, such as who rated, and how often each was given.
+        Who rated, and how many interviews each; empty if the model has no such input.
     """
 
     n: int
@@ -164,9 +165,9 @@ def _meaning(signal: Signal, knot: float) -> tuple[str, str]:
 
 
 def _raters(model: OfferModel, values: Floats) -> tuple[tuple[str, int], ...]:
-    """Count the levels of the model's first input, such as who rated; empty without inputs."""
-    if not model.catalogue.inputs:
-        return ()
-    codes = values[:, len(model.signals)]
-    counts = [(word, int((codes == code).sum())) for code, word in enumerate(model.catalogue.inputs[0].levels)]
-    return tuple((word, count) for word, count in counts if count)
+    """Count who rated; empty if the model has no such input."""
+    for column, item in enumerate(model.catalogue.inputs, len(model.signals)):
+        if item.name == ROLE:
+            counts = [(word, int((values[:, column] == code).sum())) for code, word in enumerate(item.levels)]
+            return tuple((word, count) for word, count in counts if count)
+    return ()

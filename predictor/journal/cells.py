@@ -10,8 +10,9 @@ from typing import Any
 
 from predictor.errors import JournalError
 from predictor.journal.days import now, parse_day
-from predictor.journal.entry import ROLE, STILL_OPEN, TEXTS, WITHDREW, Entry
+from predictor.journal.entry import STILL_OPEN, TEXTS, WITHDREW, Entry
 from predictor.journal.estimate import Estimate
+from predictor.ratings.catalogue import ROLE
 from predictor.ratings.cells import says_not_observed, word_key
 from predictor.ratings.outcomes import NO, YES, is_offer
 

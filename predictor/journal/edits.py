@@ -9,9 +9,9 @@ from typing import Any, TypedDict
 
 from predictor.errors import FrozenError, Problem, RatingsError
 from predictor.journal.days import today
-from predictor.journal.entry import ROLE, Entry
+from predictor.journal.entry import Entry
 from predictor.journal.estimate import Estimate
-from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.catalogue import ROLE, Catalogue
 from predictor.ratings.ratings import Ratings
 
 NO_RATING = "no signal is rated; rate one at least, since there is nothing to learn from an interview without ratings"

@@ -17,7 +17,6 @@ OUTCOMES = ("still open", "offer", "no offer", "next round", "no answer", "withd
 STILL_OPEN, OFFER, NO_OFFER, NEXT_ROUND, NO_ANSWER, WITHDREW = OUTCOMES
 TARGET_OF_OUTCOME = {OFFER: 1.0, NO_OFFER: 0.0}  # what a model learns from; a next round is neither
 FREEZING_OUTCOMES = (OFFER, NO_OFFER, NEXT_ROUND, NO_ANSWER)  # outcomes after which a later rating would be hindsight
-ROLE = "rater_role"
 LONGEST = {
     "title": 200, "who": 200, "round": 100, "note": 20_000, "private_note": 20_000,
     "went_well": 2_000, "differently": 2_000, "try_next": 2_000,

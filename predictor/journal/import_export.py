@@ -12,10 +12,10 @@ from typing import Any
 
 from predictor.errors import Problem, RatingsError
 from predictor.journal.cells import ESTIMATE, TYPED, cells_of, read_cells, safe, take_estimate
-from predictor.journal.entry import PRIVATE, ROLE, STILL_OPEN, Entry, faults, new_id
+from predictor.journal.entry import PRIVATE, STILL_OPEN, Entry, faults, new_id
 from predictor.journal.page_file import is_page_file, parse_page_file
 from predictor.journal.ratings_tables import from_ratings, from_records, from_table
-from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.catalogue import ROLE, Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.sources.files import TEXT, ending_of, parse_json, read_bytes, read_ratings, refuse_sheet
 from predictor.sources.text import parse_table

@@ -9,8 +9,8 @@ from datetime import date
 import numpy as np
 
 from predictor.errors import Problem, RatingsError
-from predictor.journal.entry import ROLE, TARGET_OF_OUTCOME, Entry
-from predictor.ratings.catalogue import ORIGIN, SIMULATED, Catalogue
+from predictor.journal.entry import TARGET_OF_OUTCOME, Entry
+from predictor.ratings.catalogue import ORIGIN, ROLE, SIMULATED, Catalogue
 from predictor.ratings.ratings import Ratings
 
 

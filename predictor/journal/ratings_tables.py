@@ -20,13 +20,12 @@ from predictor.journal.entry import (
     OFFER,
     ONE_LINE_TEXTS,
     OUTCOMES,
-    ROLE,
     STILL_OPEN,
     Entry,
     faults,
     new_id,
 )
-from predictor.ratings.catalogue import ORIGIN, RATINGS, SIMULATED, Catalogue
+from predictor.ratings.catalogue import ORIGIN, RATINGS, ROLE, SIMULATED, Catalogue
 from predictor.ratings.cells import word_key
 from predictor.ratings.ratings import Ratings
 from predictor.sources.compression import unpacked

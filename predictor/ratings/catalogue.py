@@ -23,6 +23,7 @@ ORIGIN = "origin"  # the context column whose word SIMULATED marks simulated row
 SIMULATED = "SIMULATED"
 RATINGS = "ratings"  # the JSON key that may hold the signals, apart from context
 PANEL = "panel"  # the context column with the pseudonyms of the raters; see `predictor.model.raters`
+ROLE = "rater_role"  # the input that names who rated, in a catalogue that has one
 INPUT_FAMILY = "context"  # the family of inputs such as the rater's role
 # Keys of a signal whose defaults, for all signals, may be at the top of the file.
 _DEFAULTABLE: Mapping[str, Any] = {"better": str, "levels": list, "not_observed": list, "not_applicable": list}

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from predictor.journal.entry import ROLE
 from predictor.model.offer_model import OfferModel
+from predictor.ratings.catalogue import ROLE
 from predictor.training_folder import IMPORTANCES, MODEL, RECORD
 
 MEANINGS = {

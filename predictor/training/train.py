@@ -31,7 +31,7 @@ from predictor.model.raters import LENIENCY
 from predictor.model.tables import Floats
 from predictor.panels.cards import Cards, cards_of
 from predictor.panels.leniency_input import LeniencyTrial, PanelInput
-from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.catalogue import ROLE, Catalogue
 from predictor.ratings.ratings import Ratings
 from predictor.threads import one_thread
 from predictor.training import POOL
@@ -46,7 +46,6 @@ DIGITS = 6  # of scores of parts of the signals in a model's file, far below the
 # Repeats in which slow baselines take part. With two, the variance between folds is half of the row variance in the
 # interval.
 NON_ADDITIVE_REPEATS = 2
-ROLE = "rater_role"  # scores are given by this input, since who rated decides how well ratings predict
 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 

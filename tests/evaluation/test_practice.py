@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from predictor import Catalogue, OfferModel, Ratings, simulate_interviews
+from predictor import Catalogue, OfferClassifier, OfferModel, Ratings, simulate_interviews
 from predictor.errors import ConfigError
 from predictor.evaluation.practice import NEEDED, practice
 
@@ -21,6 +22,7 @@ def test_the_gain_is_the_mean_difference_to_the_best_rating() -> None:
         signal.name for signal in MODEL.catalogue.signals if signal.side == "candidate"
     }
     assert seen.people == len({*rows.columns["candidate_id"]})
+    assert dict(seen.raters) == Counter(rows.columns["rater_role"])
     for own in seen.signals[:3]:
         place = MODEL.signals.index(own.signal)
         gains = []
@@ -46,6 +48,14 @@ def test_where_lower_is_better_the_lowest_is_the_best() -> None:
     model = replace(MODEL, catalogue=replace(MODEL.catalogue, signals=signals))
     rows = Ratings.from_records([{"candidate_enthusiasm": 4}] * NEEDED, model.catalogue)
     assert practice(model, rows).signals[0].best[0] == "1"
+
+
+def test_another_input_is_not_taken_for_who_rated() -> None:
+    catalogue = replace(MODEL.catalogue, inputs=(replace(MODEL.catalogue.inputs[0], name="medium"),))
+    rows = simulate_interviews(40, seed=6).labelled()
+    frame = rows.features.drop(columns="rater_role").assign(medium=rows.columns["rater_role"])
+    other = Ratings.from_frame(frame, catalogue)
+    assert practice(OfferClassifier(catalogue).fit(other.features, rows.y).model_, other).raters == ()
 
 
 def test_ratings_of_another_catalogue_are_refused() -> None:

@@ -13,7 +13,6 @@ from string import Template
 from typing import Any
 
 from predictor.atomic import write_text
-from predictor.journal.entry import ROLE
 from predictor.journal.page_file import FORMAT, KIND
 from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import OfferModel
@@ -28,6 +27,7 @@ from predictor.model.wording import (
     kind_of,
     simulated_label,
 )  # fmt: skip
+from predictor.ratings.catalogue import ROLE
 from predictor.ratings.signals import CANDIDATE, ContextInput, Signal
 from predictor.reports.measured_scores import MeasuredValue
 from predictor.reports.quality import quality

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from html import escape
 
-from predictor.journal.entry import ROLE
 from predictor.model.wording import DID_NOT_COME_UP
-from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.catalogue import ROLE, Catalogue
 from predictor.ratings.signals import NOT_APPLICABLE, ContextInput, Signal
 
 MOST_BUTTONS = 9  # knots of a scale beside each other; beyond them a list

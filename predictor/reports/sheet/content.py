@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from predictor.evaluation.practice import OwnSignal, Practice, practice
-from predictor.journal.entry import ROLE, STILL_OPEN, Entry, one_of_each
+from predictor.journal.entry import STILL_OPEN, Entry, one_of_each
 from predictor.journal.learning import ratings_of
 from predictor.model.offer_model import OfferModel
 from predictor.model.wording import of_100, simulated_label
+from predictor.ratings.catalogue import ROLE
 from predictor.ratings.signals import CANDIDATE
 
 MOST_ROWS = 6  # interviews in view, the newest

@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 
 from predictor.errors import FrozenError
 from predictor.journal.edits import NO_RATING
-from predictor.journal.entry import LONGEST, OUTCOMES, ROLE, STILL_OPEN, TARGET_OF_OUTCOME, Entry
+from predictor.journal.entry import LONGEST, OUTCOMES, STILL_OPEN, TARGET_OF_OUTCOME, Entry
 from predictor.journal.estimate import Estimate
 from predictor.journal.ics import calendar
 from predictor.journal.query import Query
@@ -20,7 +20,7 @@ from predictor.journal.store import Journal
 from predictor.model.offer_model import OfferModel
 from predictor.model.prediction import Prediction
 from predictor.model.wording import DID_NOT_COME_UP
-from predictor.ratings.catalogue import Catalogue
+from predictor.ratings.catalogue import ROLE, Catalogue
 from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.reports.format import signed
 from predictor.serving.api.answers import Refusal

@@ -13,9 +13,10 @@ from starlette.datastructures import FormData, UploadFile
 
 from predictor.journal.cells import CONTROL, one_line
 from predictor.journal.days import now, today
-from predictor.journal.entry import ONE_LINE_TEXTS, ROLE
+from predictor.journal.entry import ONE_LINE_TEXTS
 from predictor.model.offer_model import OfferModel
 from predictor.model.wording import DID_NOT_COME_UP
+from predictor.ratings.catalogue import ROLE
 from predictor.ratings.signals import NOT_APPLICABLE
 from predictor.serving.api.answers import Refusal
 from predictor.serving.security import check_csrf

@@ -11,9 +11,10 @@ from fastapi import Request
 from starlette.datastructures import FormData
 
 from predictor.journal.edits import NO_RATING, Changes
-from predictor.journal.entry import LONGEST, ROLE, Entry, new_id
+from predictor.journal.entry import LONGEST, Entry, new_id
 from predictor.journal.people import person_id
 from predictor.journal.store import Journal
+from predictor.ratings.catalogue import ROLE
 from predictor.serving.api.answers import Refusal
 from predictor.serving.web.forms import RatingForm, browser_day, parse_day, text
 

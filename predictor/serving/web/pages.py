@@ -11,12 +11,12 @@ from urllib.parse import quote, unquote
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 
-from predictor.journal.entry import ROLE
 from predictor.journal.people import person_id
 from predictor.model.changes import what_would_change
 from predictor.model.first_questions import first_questions
 from predictor.model.offer_model import OfferModel
 from predictor.model.wording import CAVEAT, TEXTS, of_100, rated_count
+from predictor.ratings.catalogue import ROLE
 from predictor.ratings.signals import CANDIDATE
 from predictor.reports.format import signed
 from predictor.serving.api.answers import Refusal, json_response
