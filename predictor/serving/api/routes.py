@@ -65,7 +65,8 @@ def about_model(request: Request) -> Response:
     """Return what the model is, what it was trained on, its scores with their intervals, its tables and its catalogue.
 
     `trained_on` has the scores, and under `partial_scores` those with only part of the signals rated. `gaps`: what
-    missing ratings add to the log-odds by themselves, `slope` times the share of them; 0 if not significant.
+    missing ratings add to the log-odds by themselves, `slope` times the share of them up to `most`, then fading; 0 if
+    not significant.
     """
     _refuse_unknown_query(request)
     model: OfferModel = request.app.state.current_model()
