@@ -85,7 +85,7 @@ def check_schema(schema: pa.Schema, first: pa.Schema, part: Part) -> None:
 
 
 def check_columns(source: Source, scorer: Scorer, *, one_file: bool) -> None:
-    """Check every file's columns before anything is scored.
+    """Check the columns of every file but JSON Lines before anything is scored.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ class Part:
         Its format.
     name
         Path of its output file, relative to the output folder, without an ending.
-    groups
+    row_groups
         First row group, and the one after the last; None: the whole file.
     first
         Number of rows of the file before this part.
@@ -88,7 +88,7 @@ class Part:
     path: Path
     form: FileFormat
     name: str
-    groups: tuple[int, int] | None = None
+    row_groups: tuple[int, int] | None = None
     first: int = 0
     rows: int | None = None
     weight: int = 0
@@ -98,7 +98,7 @@ class Part:
     def identity(self) -> dict[str, object]:
         """Return what must be unchanged when a batch is resumed: file, size, time of change, row groups."""
         status = self.path.stat()
-        groups = list(self.groups) if self.groups else None
+        groups = list(self.row_groups) if self.row_groups else None
         return {"source": str(self.path), "size": status.st_size, "changed": status.st_mtime_ns, "groups": groups}
 
 
@@ -250,7 +250,7 @@ def _row_groups(
             rows = 0
         rows += count
     cuts.append(len(counts))
-    for number, groups in enumerate(pairwise(cuts)):
-        rows = sum(counts[slice(*groups)])
+    for number, row_groups in enumerate(pairwise(cuts)):
+        rows = sum(counts[slice(*row_groups)])
         label = name if len(cuts) == 2 else f"{name}-{number:05}"
-        yield Part(path, FileFormat(PARQUET), label, groups, sum(counts[: groups[0]]), rows, rows, constants)
+        yield Part(path, FileFormat(PARQUET), label, row_groups, sum(counts[: row_groups[0]]), rows, rows, constants)

@@ -93,7 +93,7 @@ def _parquet(part: Part, model: OfferModel, keep: Sequence[str]) -> Iterator[Row
     words = [name for name in model.columns if name in there and is_text(schema.field(name).type)]
     at_once = _rows_at_once(part, metadata, [name for name in names if name in text_columns(schema)])
     with open_parquet(part.path, metadata=metadata, read_dictionary=words, buffer_size=BUFFER_BYTES) as file:
-        groups = range(*part.groups) if part.groups else range(file.num_row_groups)
+        groups = range(*part.row_groups) if part.row_groups else range(file.num_row_groups)
         rows = 0
         for batch in file.iter_batches(at_once, row_groups=list(groups), columns=names, use_threads=False):
             numbers = np.arange(part.first + rows + 1, part.first + rows + len(batch) + 1)
@@ -109,7 +109,7 @@ def _rows_at_once(part: Part, metadata: Any, texts: Sequence[str]) -> int:
     longest = 1
     if texts:
         with open_parquet(part.path, metadata=metadata, read_dictionary=texts, buffer_size=BUFFER_BYTES) as file:
-            for group in range(*part.groups) if part.groups else range(file.num_row_groups):
+            for group in range(*part.row_groups) if part.row_groups else range(file.num_row_groups):
                 for first in islice(file.iter_batches(1, row_groups=[group], columns=texts, use_threads=False), 1):
                     refuse_long_words(first, name_of(part))
                     longest = max(longest, *map(longest_word, first.columns))

@@ -64,8 +64,8 @@ def score_files(
     ----------
     source
         A Parquet, CSV, JSON Lines or Excel file, a folder of such files, or "-"; see `predictor.batch.parts`. Every
-        signal of the model must be a column of every file, except those of `options.unobserved`; other columns are
-        ignored.
+        signal of the model must be a column of every file but JSON Lines, where an absent key means not observed, or be
+        in `options.unobserved`; other columns are ignored.
     out
         A file, whose ending is its format, as in answers.parquet or answers.csv.gz. Or a folder of parts, one or more
         for each file of the source. Each file is written atomically. Or "-" for standard output.

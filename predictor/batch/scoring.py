@@ -28,7 +28,7 @@ MODEL_COLUMN, SIMULATED_COLUMN = "model", "simulated_model"  # of every output
 BAD_ROWS_SCHEMA = pa.schema(
     [("file", pa.string()), ("row", pa.int64()), ("problems", pa.list_(pa.string())), ("data", pa.string())]
 )
-ROWS_AT_ONCE = 65_536  # rows predicted at once; many, since some look-ups have a fixed cost
+ROWS_AT_ONCE = 65_536  # rows predicted at once; see `OfferModel.answer`
 MOST_EXPLAINED = 1000  # bad rows of a part that an error explains; the others are counted
 
 
@@ -126,7 +126,7 @@ class Scorer:
         scored
             Counts of these rows.
         broken
-            The bad rows, with the problems of each, which are looked for only when a row is taken.
+            The bad rows, with the problems of each, which are computed only when the iterator reaches it.
         """
         coder = Coder(self.model, text=block.delimiter is not None, delimiter=block.delimiter or ",")
         coded, bad, problems = coder.code(block.batch, block.numbers)

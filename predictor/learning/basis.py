@@ -62,10 +62,10 @@ class Basis:
         return np.column_stack([np.ones(len(cells)), self.design(cells)])
 
     def constraints(self, directions: Sequence[int]) -> Floats:
-        """Return what each step of a rating towards the better adds, times coefficients: shape (constraints, columns).
+        """Return C, shape (constraints, columns): C @ coefficients is what each step to a better rating adds.
 
-        There is one for each level of the inputs that have pairs, which are few. If coefficients make none of these
-        combinations negative, a better rating never lowers the log-odds, at any level of the inputs.
+        Each step counts once for each level of the inputs that have pairs, which are few. If none of these sums is
+        negative, a better rating never lowers the log-odds, at any level of the inputs.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class Basis:
             1, -1 or 0 for each signal: higher is better, lower is better, either.
         """
         offsets, m = self.grid.offsets, self.main.shape[1]
-        terms = {self._term(cell) for cell, _ in self.pairs} | {place[1] for place in self.prior if len(place) == 2}
+        terms = {self._term(cell) for cell, _ in self.pairs} | {key[1] for key in self.prior if len(key) == 2}
         levels = [range(int(offsets[term]), int(offsets[term] + self.grid.n_knots[term])) for term in sorted(terms)]
         rows = [np.zeros((0, m + len(self.pairs)))]
         for j in np.flatnonzero(directions).tolist():
@@ -117,8 +117,8 @@ class Basis:
         m, offsets = self.main.shape[1], self.grid.offsets
         mains = np.split(self.main @ coefficients[:m], offsets[1:-1])
         terms: TablesByTerms = {(term,): table for term, table in enumerate(mains)}
-        for place, table in self.prior.items():
-            terms[place] = coefficients[m - 1] * table
+        for key, table in self.prior.items():
+            terms[key] = coefficients[m - 1] * table
         for (cell, table), coefficient in zip(self.pairs, coefficients[m:], strict=True):
             term = self._term(cell)
             for signal in np.flatnonzero(np.add.reduceat(np.abs(table), offsets[:-1])).tolist():
@@ -224,7 +224,7 @@ def choose_basis(
     if prior:
         main.append(np.concatenate([prior[(term,)] for term in range(len(parts))])[:, None])
         block.insert(sum(part.shape[1] for part in main) - 1, -1)
-    joint = {place: table for place, table in (prior or {}).items() if len(place) > 1}
+    joint = {key: table for key, table in (prior or {}).items() if len(key) > 1}
     return Basis(grid, np.hstack(main), tuple(pairs), np.array(block, dtype=np.int64), tuple(names), joint)
 
 

@@ -5,8 +5,8 @@ other. First, small trees are fitted; their depth is the largest number of terms
 and show whether boosters gain enough and which terms interact. Larger trees then split only on these terms. They are
 chosen in each fold anew: if the held-out rows had a part in the choice, out-of-fold scores would be too good.
 
-The boosters of the folds are averaged rather than fitted again on all rows: each is stopped by the fold that it has not
-seen, and their mean varies less than any of them.
+The boosters of the folds are averaged rather than fitted again on all rows: their mean varies less than any of them.
+All are cut at one number of steps, that with the least loss on the held-out folds together.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from predictor.learning.decomposition import TablesByTerms, add, evaluate, purif
 from predictor.learning.weights import RowWeights, count, mean, take
 from predictor.model.tables import Floats, Grid, Ints
 
-# Chosen by hand on public sets (experiments/benchmark/README.md); a rate of .05 and 32 leaves: within .001 of log-loss.
+# Chosen by hand on public sets (experiments/benchmark/README.md); with .05 and 32 leaves log-loss is within .001.
 RATE, PATIENCE, MOST_STEPS = 0.2, 30, 1000  # learning rate, steps without gain before it stops, and most steps
 FEATURE_FRACTION = 0.5  # share of the terms that a split may choose from, so that the averaged boosters differ
 LEAVES, LEAF_ROWS = 16, 5  # of larger trees, and fewest rows of a leaf
@@ -44,7 +44,7 @@ class Boosters:
     tables
         Tables of the mean.
     out_of_fold
-        Log-odds of each row by the booster that was fitted without it, shape (n,); NaN if all were fitted with it.
+        Log-odds of each row by the booster that was fitted without it, shape (n,); NaN if no booster held it out.
     variance
         Jackknife variance of the log-odds of the mean, averaged over the rows.
     by_fold
@@ -80,9 +80,9 @@ class CellCodes:
     not rated         NaN                  no code            NaN
     ================  ===================  =================  ============================
 
-    For NaN each split has a side of its own, outside of the order; a term with a direction, which orders all numbers,
-    so has room for only one such cell. A cell of the other two kinds without any training row has no code either. The
-    value of a cell without a code is the mean over the term's other cells.
+    For NaN each split has a side of its own, outside of the order. With a direction all numbers are ordered, so
+    there is room for one unordered cell only. A cell of the other two kinds without any training row has no code
+    either. The value of a cell without a code is the mean over the term's other cells.
 
     Attributes
     ----------

@@ -69,8 +69,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     positive_
         The one of them that means an offer, of which `model_` gives the probability.
     feature_importances_ : ndarray of shape (n_features_in_,)
-        Mean absolute contribution of each column, in log-odds: `model_.feature_importances` in the order of X. Signs
-        of the verdict, not causes of it.
+        Mean absolute contribution of each column, in log-odds: `model_.feature_importances` in the order of X.
+        Associations with the outcome, not causes of it.
     n_features_in_, feature_names_in_
         As in every estimator of scikit-learn.
 
@@ -111,8 +111,8 @@ class OfferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Parameters
         ----------
         X
-            Shape (n, terms): signals, then inputs coded 0, 1, ... (may be left out). NaN means "not observed", one step
-            below the scale "not applicable" (`Signal.not_applicable_value`).
+            Shape (n, terms): signals, then inputs coded 0, 1, ... (may be left out). NaN means "not observed", the
+            number one step below the scale "not applicable" (`Signal.not_applicable_value`).
         y
             Two classes, shape (n,).
         groups
@@ -291,8 +291,8 @@ def _positive(classes: NDArray[Any], asked: Any) -> Any:
         raise ValueError(f"which class means an offer, {_both(classes)}? Name it: OfferClassifier(positive=...)")
     if words not in (["-1", "1"], ["-1.0", "1.0"]):
         warnings.warn(
-            f"{larger!s}, the larger of the classes {_both(classes)}, is taken as the offer; OfferClassifier("
-            "positive=...) says so, or otherwise",
+            f"{larger!s}, the larger of the classes {_both(classes)}, is taken as the offer; to choose, and to "
+            "end this warning, name the class: OfferClassifier(positive=...)",
             stacklevel=3,
         )
     return larger

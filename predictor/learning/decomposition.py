@@ -30,8 +30,8 @@ def add(parts: Iterable[tuple[float, Mapping[tuple[int, ...], Floats]]]) -> Tabl
     """
     total: TablesByTerms = {}
     for weight, tables in parts:
-        for place, table in tables.items():
-            total[place] = total[place] + weight * table if place in total else np.asarray(weight * table)
+        for terms, table in tables.items():
+            total[terms] = total[terms] + weight * table if terms in total else np.asarray(weight * table)
     return total
 
 
@@ -55,13 +55,13 @@ def purify(tables: Mapping[tuple[int, ...], Floats], shares: Sequence[Floats]) -
     (array([[ 1., -1.],
            [-1.,  1.]]), array([-1.,  1.]), array(1.))
     """
-    pure = {place: table.copy() for place, table in tables.items()}
+    pure = {terms: table.copy() for terms, table in tables.items()}
     for order in range(max(map(len, pure), default=0), 0, -1):
-        for place in [place for place in pure if len(place) == order]:
-            for axis, term in enumerate(place):
-                mean = np.tensordot(shares[term], pure[place], axes=(0, axis))
-                pure[place] = pure[place] - np.expand_dims(mean, axis)
-                smaller = place[:axis] + place[axis + 1 :]
+        for terms in [terms for terms in pure if len(terms) == order]:
+            for axis, term in enumerate(terms):
+                mean = np.tensordot(shares[term], pure[terms], axes=(0, axis))
+                pure[terms] = pure[terms] - np.expand_dims(mean, axis)
+                smaller = terms[:axis] + terms[axis + 1 :]
                 pure[smaller] = np.asarray(pure[smaller] + mean if smaller in pure else mean)
     return dict(sorted(pure.items(), key=lambda item: (len(item[0]), item[0])))
 
@@ -87,25 +87,25 @@ def evaluate(tables: Mapping[tuple[int, ...], Floats], cells: Floats, grid: Grid
     number, main = 0.0, np.zeros(cells.shape[1])
     pairs: Floats | None = None  # what each two cells add together
     larger: dict[tuple[int, ...], dict[int, Floats]] = {}  # by all terms but the last, then by the last
-    for place, table in tables.items():
-        if not place:
+    for terms, table in tables.items():
+        if not terms:
             number += float(table)
-        elif len(place) == 1:
-            main[spans[place[0]]] += table
-        elif len(place) == 2:
+        elif len(terms) == 1:
+            main[spans[terms[0]]] += table
+        elif len(terms) == 2:
             pairs = np.zeros((len(main), len(main))) if pairs is None else pairs
-            pairs[spans[place[0]], spans[place[1]]] += table
+            pairs[spans[terms[0]], spans[terms[1]]] += table
         else:
-            larger.setdefault(place[:-1], {})[place[-1]] = table
+            larger.setdefault(terms[:-1], {})[terms[-1]] = table
     total = number + cells @ main
     for start in range(0, len(cells), ROWS_AT_ONCE):
         part = cells[start : start + ROWS_AT_ONCE]
         added = total[start : start + ROWS_AT_ONCE]
         if pairs is not None:
             added += np.einsum("nc,nc->n", part @ pairs, part)
-        for place, by_last in larger.items():
-            weights = part[:, spans[place[0]]]
-            for term in place[1:]:
+        for terms, by_last in larger.items():
+            weights = part[:, spans[terms[0]]]
+            for term in terms[1:]:
                 weights = (weights[:, :, None] * part[:, None, spans[term]]).reshape(len(part), -1)
             last = np.concatenate([part[:, spans[term]] for term in by_last], axis=1)
             table = np.concatenate([table.reshape(weights.shape[1], -1) for table in by_last.values()], axis=1)

@@ -22,7 +22,7 @@ from predictor.model.factors import FactorModel, Missingness
 from predictor.model.tables import Floats, Grid, Ints, quantile
 from predictor.ratings.catalogue import Catalogue
 
-PSEUDO_ROWS = 5.0  # number of rows for which the values count to which loadings, variances and correlations are shrunk
+PSEUDO_ROWS = 5.0  # weight, in rows, of the values towards which loadings, variances and correlations shrink
 PRIOR_CORRELATION = 0.6  # of the impressions of two families
 LEAST_UNIQUE, LEAST_UNIQUE_IN_TREE, LEAST_LOADING = 0.02, 0.05, 0.02  # so that EM cannot end at a variance of 0
 LEAST_ON_OVERALL, MOST_ON_OVERALL = 0.05, 0.98  # limits of the loading of a family on the overall impression

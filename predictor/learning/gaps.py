@@ -29,7 +29,7 @@ def fit_gaps(
 ) -> Gaps:
     """Fit the coefficient, with an intercept and a slope of the out-of-fold log-odds.
 
-    Its standard error takes rows of a group together, since missing ratings cluster by who rated.
+    Its standard error takes rows of a group (one person) together, since they are alike.
 
     Parameters
     ----------

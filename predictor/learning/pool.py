@@ -191,7 +191,7 @@ def _shrinkage(values: Floats, tables: TablesByTerms, completion: Completion) ->
 def _tables(tables: TablesByTerms, completion: Completion, gaps: Gaps | None = None) -> PartialTables:
     """Return the tables for rows with unrated signals."""
     main = np.concatenate([tables[(term,)] for term in range(len(completion.grid.n_knots))])
-    joint = [(place, table) for place, table in tables.items() if len(place) > 1]
+    joint = [(terms, table) for terms, table in tables.items() if len(terms) > 1]
     return PartialTables(completion.grid, completion, float(tables[()]), main, joint, gaps or Gaps())
 
 
@@ -212,7 +212,7 @@ def _mask(
 
     `by_fold` has for each fold the tables of the members that were fitted without it.
     """
-    order = max(len(place) for tables in by_fold.values() for place in tables)
+    order = max(len(terms) for tables in by_fold.values() for terms in tables)
     fitted = fit_masked(folded, values, completion.signals, probability, order)
     expected = np.empty(len(fitted.rows))
     for k, tables in by_fold.items():

@@ -136,8 +136,8 @@ def _fit(
 ) -> Regression:
     """Fit a regression; if signals have directions, with tables that are monotone in them, at each level of the inputs.
 
-    Then each level of an input multiplies the sum of all tables, so that no signal can get a negative weight at a level
-    that reduces them all.
+    With directions, a level of an input scales the sum of all signals' tables instead of the mean rating: a level that
+    weakens all effects then turns none of them around.
     """
     directions = rows.catalogue.directions
     fit = partial(

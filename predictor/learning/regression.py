@@ -1,9 +1,10 @@
 """The first member of the pool: a logistic regression with block-wise priors, chosen by the marginal likelihood.
 
 The coefficients of each block (overall mean, family means, signals, steps, ...) have a prior standard deviation of
-their own, chosen by the data. One near zero turns a block off: what remains is the plain mean, and with less than that
-the base rate. So one fit serves ten rows and a hundred thousand, without a search over settings. A prior model, where
-there is one, is a column whose coefficient starts at one: the blocks then learn how these interviews differ from it.
+their own, chosen by the data. One near zero turns a block off: if only the overall mean is left, the model is the plain
+mean; if no block is, the base rate. So one fit serves ten rows and a hundred thousand, without a search over settings.
+A prior model, where there is one, is a column whose coefficient starts at one: the blocks then learn how these
+interviews differ from it.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ INTERCEPT_PRECISION = 3 / np.pi**2
 PRIOR_ROWS = 10.0  # interviews that the base rate of a prior model counts for
 PRIOR_SLOPE = 0.4  # standard deviation of a prior model's coefficient around one
 DEVIATION_FACTOR_WITH_PRIOR = 0.25  # of the medians, if a prior model already gives the expected effects
-# With few rows the evidence that ratings have any effect is weak, and overstated by its approximations: half of it
-# counts, on top of log-odds of 0.5 that they have one.
+# With few rows the evidence that ratings have any effect is weak, and overstated by its approximations: so the
+# log-odds that they have one are 0.5 plus half of the evidence.
 PRIOR_LOG_ODDS_OF_EFFECT, EVIDENCE_SHARE = 0.5, 0.5
 NEGLIGIBLE_SHARE = 1e-9  # share of a variance under which it is rounding only
 # Variance of the log-odds for misspecification of the model: measured as the difference of a joint fit and fits by role

@@ -39,7 +39,7 @@ class WhatWouldChange:
     Attributes
     ----------
     line
-        The threshold: a probability.
+        The threshold: a probability; `line` in JSON since the first release.
     reached
         Whether the estimate is above it already, or with the changes.
     probability

@@ -78,8 +78,8 @@ class ModelData:
     catalogue
         The signals it was trained with; ratings are checked against it.
     base_rate
-        Share of offers that it starts from: that of the training interviews; with a prior between that and the
-        prior's.
+        Share of offers that it starts from: that of the training interviews, or with a prior, between that and
+        the prior's base rate.
     intercept
         Mean log-odds over the training interviews, and with a prior over those that it is compared with.
     tables
@@ -99,7 +99,7 @@ class ModelData:
         variance of the log-odds is the squared length of the sum of the cells' factors, plus the sum of their
         variances.
     counts
-        Training rows by cell, for each signal and input; shape (cells,), a 3.5 counts half at 3 and at 4.
+        Training rows by cell, for each signal and input; shape (cells,); a 3.5 counts half at 3 and half at 4.
     feature_importances
         Mean absolute contribution by signal and input, in log-odds, largest first.
     typical_range

@@ -1,10 +1,10 @@
 """The order of questions, most informative first, and how much signals that are not rated could still change.
 
-What was not rated leaves the log-odds with a variance: of the tables that are used there in expectation, as lines on
-the unrated ratings in standard units, which vary together by the factor model. With slopes b and covariance C of the
-unrated ratings, given what was rated, it is b' C b, plus what the lines leave. One more rating, j, takes (C b)_j^2 /
-C_jj of that away, plus what its own line leaves, whatever the rating turns out to be. The first questions are those
-that take most, one after the other.
+Signals that were not rated make the log-odds uncertain. The expected table of each is approximated by a line in its
+rating (in standard units), and these ratings vary together as the factor model says. With slopes b and covariance C of
+the unrated ratings, given what was rated, the variance is b' C b, plus what the lines leave. One more rating, j, takes
+(C b)_j^2 / C_jj of that away, plus what its own line leaves, whatever the rating turns out to be. The first questions
+are those that take most, one after the other.
 
 No question is offered as one that narrows the answer's interval: the interval is the uncertainty of the tables in use,
 and a further rating brings one more table into use (measured in experiments/benchmark/README.md).

@@ -28,7 +28,7 @@ Codes = NDArray[np.uint16]
 
 _BLOCK_CELLS = 128  # most cells of a block, unless one term alone has more: two blocks' table then stays in the cache
 _ALL_CELLS = 2000  # most cells of all blocks together; 24 signals of five knots have 1,200
-_ROUNDING = 1e-13  # of a knot such as 0.3, in steps; far below the exactness of an answer
+_ROUNDING = 1e-13  # in steps: a value so close to a knot such as 0.3 is on it; an answer is less exact
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,8 @@ class OfferModel(ModelData):
         Parameters
         ----------
         coded
-            Codes of the model's `blocks`, for each of `terms`; about ten thousand rows at a time are fastest.
+            Codes of the model's `blocks`, for each of `terms`. Fastest are 16,384 to 65,536 rows at a time: fewer have
+            the fixed cost of some look-ups more often, many more do not fit the cache.
         widening
             Variance of the log-odds that not knowing a panel's raters adds, shape (n,).
 
@@ -343,8 +344,8 @@ class OfferModel(ModelData):
             One row per level: `signal` (or input), `rating` (its knot, "not applicable" where that is an answer, the
             word of an input, None where not observed, which adds 0 from format 3 on), `log_odds` against the usual
             interview, `low` and `high` (90 % interval of that difference; NaN where not observed, since the model keeps
-            none for that), `n` (training rows, a 3.5 half at 3 and at 4). Pairs come on top; they are centred
-            along both sides, so that they shift no shape function.
+            none for that), `n` (training rows; a 3.5 counts half at 3 and half at 4). Pairs come on top; they are
+            centred along both sides, so that they shift no shape function.
 
         Examples
         --------
@@ -370,8 +371,8 @@ class OfferModel(ModelData):
     def pair_contributions(self, ratings: Mapping[str, Any]) -> list[tuple[Pair, float]]:
         """Return what each pair adds to the log-odds of one interview, largest first.
 
-        Half of it is in the contribution of either term, see `predict`; of terms that were not rated, what is to be
-        expected of it. What `masked` adds where not everything was rated is not in it.
+        Half of it is in the contribution of either term, see `predict`. Where a term was not rated, a pair counts with
+        its expected value. Masked tables are not included.
 
         Raises
         ------

@@ -31,12 +31,12 @@ class Gaps:
     Attributes
     ----------
     slope
-        Log-odds added by a row that has nothing rated, against one that has everything; 0 unless the
-        effect is significant.
+        Log-odds for each unit of the share of signals left unrated (0 to 1), up to `most`; beyond it the effect
+        fades. 0 unless it is significant.
     mean
         Mean share left out among the training rows: there, nothing is added.
     most
-        Share up to which the training rows reach (99 % of them); beyond it the effect fades.
+        Share up to which the training rows reach (99 % of them).
 
     Examples
     --------
@@ -241,7 +241,8 @@ class PartialTables:
     def reasons(self, values: Floats, estimate: FactorScores | None = None) -> Reasons:
         """Compute what adds up to the log-odds, from `estimate` where the others were estimated already.
 
-        A rated signal's own part is its table, with its part of pairs, at what is expected of the others. What a
+        A rated signal's own part is its table and its share of its pairs, these with the expected value of a signal
+        that was not rated. What a
         signal that was not rated adds is divided in two steps: what it would add if nothing were rated belongs to
         the baseline; how far the rated signals move it from there belongs to them, by their weights in its estimate.
         """

@@ -89,7 +89,7 @@ class RaterTable:
     slope
         Log-odds for each unit of leniency, as the model's table has it on average.
     usual_variances
-        By level: the mean variance of a panel's leniency over its size, as the model's intervals hold it already.
+        By level: the mean `PanelLevel.variance` of the training panels; the model's intervals include it already.
 
     Examples
     --------

@@ -23,10 +23,11 @@ _MIDDLE, _END, _UNIT = REACH * PER_UNIT, POINTS - 1, 1 / PER_UNIT
 
 # Plain tuples, since unpacking a NamedTuple takes longer.
 Rated = tuple[float, float, int]
-"""Of one rating: what it adds by itself, the rating in standard units, and its index among the sums."""
+"""Of one rating: what it adds by itself, the rating in standard units, and its row of the sums."""
 Piece = tuple[float, float, float, float, list[tuple[int, float, float, float, float]]]
-"""Of a signal's table in expectation, from one point to the next: its value, against that where nothing was rated, how
-it rises, what unknown factors add to both; then the same four for what the signal adds to each input, by its number."""
+"""A signal's expected table between two points: (value, rise, unknown, unknown rise, inputs). Value and unknown are
+relative to those where nothing was rated; unknown is added for unknown factors, times the relative variance. Inputs:
+the number of each, and the same four of what the signal adds to it, not relative."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class _InputState:
     Attributes
     ----------
     own
-        What a signal adds by itself, by index: on the knots, half way between them, and "not applicable".
+        What a signal adds by itself, by row of `sums`.
     by_rating
         For each signal what its frequent ratings add: those on the knots and half way between them.
     pieces
@@ -44,7 +45,8 @@ class _InputState:
     usual, unknown
         For each signal its table in expectation where nothing was rated: its value, and what unknown factors add.
     sums
-        What each index adds to vector, variance and inputs, shape (indices, columns).
+        A row for each knot, point half way to the next and "not applicable" of each signal: what it adds to vector,
+        variance and inputs, shape (rows, columns).
     start
         Where these sums start, shape (columns,).
     lines

@@ -25,7 +25,7 @@ Joint = Sequence[tuple[tuple[int, ...], Floats]]
 
 KNOTS = 11  # of a column without a catalogue
 FEW_VALUES = 50  # values of a column under which its knots stay evenly spaced
-MAX_SHARE_IN_HALF = 0.05  # knots are uneven if the emptier half of the gaps between even ones holds no more values
+MAX_SHARE_IN_HALF = 0.05  # most values in the emptier half of the gaps between even knots for uneven knots
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class Grid:
 def uneven_knots(
     values: Floats, low: float, high: float, count: int = KNOTS, weights: Floats | None = None
 ) -> tuple[float, ...]:
-    """Place knots where values are, if evenly spaced ones would be wasted: if half of the gaps between them hold few.
+    """Place knots at quantiles of the values if half of the gaps between evenly spaced ones would be nearly empty.
 
     Evenly used columns keep even knots, on which tables are smoother.
 

@@ -75,7 +75,8 @@ class Catalogue:
     group
         Column of the person (a candidate) whose rows are in the same fold; None if there is none.
     context
-        Further columns that files may have; kept in `Ratings.columns`, never used by a model.
+        Further columns that files may have; kept in `Ratings.columns`. A model uses none but `panel`, if it
+        knows raters.
     learned_ends
         True if the ends of the scales were taken from data (`OfferClassifier` without a catalogue): ratings beyond them
         are clipped with a warning, not refused.

@@ -1,6 +1,6 @@
 """Parse one cell of a file: words for "not observed", numbers in any notation, words of ordered levels.
 
-Every cell of text is read by this module: of CSV, JSON, Parquet, HTTP, forms, batches and drafts.
+Every rating in text is read with these functions: of CSV, JSON, Parquet, HTTP, forms, batches and drafts.
 """
 
 from __future__ import annotations

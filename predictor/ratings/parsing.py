@@ -151,7 +151,8 @@ def _why_no_rating(cell: Any, signal: Signal, empty_word: str, *, hinted: bool =
         ends = 'better = "lower" in the catalogue if 1 is the best mark'
         if not mark[1]:
             return f"is not a number, but between two; write {mark[0]:g}, or {ends}"
-        return f'is better or worse than its number: write {ends}, "higher" if it is the worst, or write a number'
+        ends += ', better = "higher" if it is the worst'
+        return f"has + or -, and the catalogue does not state which end is better: write {ends}, or write a number"
     return _NOT_A_NUMBER.format(other=other, empty=empty_word)
 
 

@@ -52,8 +52,8 @@ class Ratings:
     catalogue
         The catalogue that the ratings follow.
     values
-        Ratings, shape (n, p), with signals in the catalogue's order; NaN means "not observed", one step below the
-        scale "not applicable" (`Signal.not_applicable_value`).
+        Ratings, shape (n, p), with signals in the catalogue's order; NaN means "not observed", the number one step
+        below the scale "not applicable" (`Signal.not_applicable_value`).
     y
         Outcomes, shape (n,): 1 (offer), 0 (no offer), NaN (unknown).
     columns

@@ -86,7 +86,7 @@ class Scale:
                 raise CatalogueError(f"scale.knots has {value!r:.40}; write numbers")
         knots = tuple(map(float, self.uneven))
         if not 2 <= len(knots) <= MAX_KNOTS or any(b <= a for a, b in pairwise(knots)):
-            raise CatalogueError(f"scale.knots are {len(knots)} numbers; write 2 to {MAX_KNOTS}, each above the last")
+            raise CatalogueError(f"scale.knots: {len(knots)} numbers; write 2 to {MAX_KNOTS}, each above the previous")
         for name, number in (("low", knots[0]), ("high", knots[-1]), ("step", knots[1] - knots[0])):
             object.__setattr__(self, name, number)
         object.__setattr__(self, "uneven", knots)

@@ -107,5 +107,5 @@ def test_knots_may_lie_where_values_are() -> None:
     assert losses[0] < 0.98 * losses[1]
     again = Catalogue.from_dict(model.catalogue.to_dict())
     assert again == model.catalogue
-    with pytest.raises(CatalogueError, match="each above the last"):
+    with pytest.raises(CatalogueError, match="each above the previous"):
         Scale(uneven=(1, 5, 3))

@@ -65,7 +65,7 @@ BAD = {
     "verdict": ("Stron Yes", "is not one of the levels; write 'Strong No', 'No', 'Yes', 'Strong Yes', or a number on 1 to 4.*mean 'Strong Yes'"),
     "numbered": ("2 - Maybe", "is not one of the levels"),
     "stars": ("8/10", "is out of 10, and the scale is 1 to 5"),
-    "ratio": ("1+", "is better or worse than its number: write better = "),
+    "ratio": ("1+", "has \\+ or -, and the catalogue does not state which end is better: write better = "),
     "share": ("1,000", "comma that may be a thousands separator"),
     "grade": ("80%", "is out of 100, and the scale is 1 to 6"),
 }  # fmt: skip
