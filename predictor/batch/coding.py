@@ -17,7 +17,15 @@ from predictor.model.offer_model import OfferModel
 from predictor.model.raters import LENIENCY, PanelLevel, names_of
 from predictor.model.tables import Floats
 from predictor.ratings.catalogue import PANEL
-from predictor.ratings.parsing import MOST_HINTS, decoded, out_of_scale, parse_levels, parse_ratings, warn_of_clipping
+from predictor.ratings.parsing import (
+    MOST_HINTS,
+    decoded,
+    off_scale,
+    out_of_scale,
+    parse_levels,
+    parse_ratings,
+    warn_of_clipping,
+)
 from predictor.ratings.signals import ContextInput, Scale, Signal
 from predictor.sources.parquet import is_text
 from predictor.sources.text import with_point
@@ -200,7 +208,7 @@ class Coder:
             if self.model.catalogue.learned_ends:
                 warn_of_clipping([signal])
                 values = np.where(np.isinf(values), values, np.clip(values, scale.low, scale.high))
-            bad = ((values < scale.low) | (values > scale.high)) & (values != self._not_applicable[term])
+            bad = off_scale(values, scale.low, scale.high, self._not_applicable[term])
             values = np.where(bad, np.nan, values)
         codes, off_grid = self.model.blocks.code_column(values, term)
         exact = off_grid is None and self.model.blocks.small_enough_to_fuse

@@ -181,16 +181,20 @@ def warn_of_clipping(signals: Sequence[Signal]) -> None:
     )
 
 
+def off_scale(values: Floats, low: Any, high: Any, not_applicable: Any) -> NDArray[np.bool_]:
+    """Whether ratings are neither on their scale nor "not applicable"; False for NaN, which is not observed."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(((values < low) | (values > high)) & (values != not_applicable))
+
+
 def out_of_scale(values: Floats, catalogue: Catalogue, empty_word: str) -> list[Problem]:
     """Return the ratings of shape (n, p) that are neither on their scale nor "not applicable".
 
     `empty_word` is how messages call an empty cell in this format.
     """
-    low, high = catalogue.ends
-    with np.errstate(invalid="ignore"):
-        out_of_range = ((values < low) | (values > high)) & (values != catalogue.not_applicable_values)
+    bad = off_scale(values, *catalogue.ends, catalogue.not_applicable_values)
     problems = []
-    for j, row in np.argwhere(out_of_range.T).tolist() if out_of_range.any() else ():
+    for j, row in np.argwhere(bad.T).tolist() if bad.any() else ():
         signal = catalogue.signals[j]
         other = _OTHER if signal.not_applicable else ""
         message = f"is out of scale; write {signal.scale}{other}, or leave it {empty_word} where it was not observed"
