@@ -1,4 +1,4 @@
-"""Columns coded at once mean what `Ratings` reads in each row: the same values, the same rows refused."""
+"""Batches code whole columns to the same values that `Ratings` reads row by row, and refuse the same rows."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def agree(one: list[tuple[float, float] | str], other: list[tuple[float, float] 
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_types(kind: pa.DataType, models: dict[Scale, OfferModel]) -> None:
+def test_arrow_columns_are_coded_as_ratings_reads_them(kind: pa.DataType, models: dict[Scale, OfferModel]) -> None:
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
 
     @settings(max_examples=EXAMPLES or 30, deadline=None)
@@ -107,7 +107,7 @@ def test_types(kind: pa.DataType, models: dict[Scale, OfferModel]) -> None:
     check()
 
 
-def test_text(models: dict[Scale, OfferModel]) -> None:
+def test_text_columns_are_coded_as_ratings_reads_them(models: dict[Scale, OfferModel]) -> None:
     @settings(max_examples=EXAMPLES or 60, deadline=None)
     @given(st.sampled_from(SCALES), st.lists(st.tuples(TEXTS, WORDS.filter(bool)), min_size=1, max_size=6), st.booleans())  # fmt: skip
     def check(scale: Scale, rows: list[tuple[str, str]], comma: bool) -> None:
@@ -119,7 +119,7 @@ def test_text(models: dict[Scale, OfferModel]) -> None:
     check()
 
 
-def test_decimals_out_of_scale_are_told_as_they_stand(models: dict[Scale, OfferModel]) -> None:
+def test_decimals_out_of_scale_are_reported_as_written(models: dict[Scale, OfferModel]) -> None:
     batch = pa.record_batch({SIGNAL: pa.array([Decimal("9.50"), None], pa.decimal128(6, 2))})
     _, bad, (problem,) = Coder(models[SCALES[0]]).code(batch, np.array([10, 11]))
     assert bad.tolist() == [True, False]

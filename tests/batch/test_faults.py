@@ -1,4 +1,4 @@
-"""What is written is whole: after a kill, on a full disk, and when two run at once."""
+"""Output is complete or absent: after a kill, on a full disk, and when two batches run at once."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def wait_for(seen: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("turn", range(KILLS))
-def test_a_killed_run_goes_on(turn: int, source: Path, uninterrupted: dict[str, str], tmp_path: Path) -> None:
+def test_a_killed_batch_can_be_resumed(turn: int, source: Path, uninterrupted: dict[str, str], tmp_path: Path) -> None:
     out, chance = tmp_path / "out", random.Random(turn)
     finished = chance.randrange(PARTS - 2)
     with begin(source, out) as run:
@@ -98,7 +98,7 @@ def test_a_killed_run_goes_on(turn: int, source: Path, uninterrupted: dict[str, 
     assert sum(path.stat().st_mtime_ns == time for path, time in there.items()) >= noted  # not done twice
 
 
-def test_one_that_is_told_to_end_leaves_nothing_unfinished(source: Path, tmp_path: Path) -> None:
+def test_sigterm_leaves_no_unfinished_file(source: Path, tmp_path: Path) -> None:
     with begin(source, tmp_path / "out.parquet") as run:
         wait_for(lambda: any("parquet" in path.name and "lock" not in path.name for path in unfinished(tmp_path)))
         run.send_signal(signal.SIGSTOP)  # else it may be done before the other one looks
@@ -110,7 +110,7 @@ def test_one_that_is_told_to_end_leaves_nothing_unfinished(source: Path, tmp_pat
     assert [*tmp_path.iterdir()] == []
 
 
-def test_a_full_disk_is_told_of_and_finished_parts_stay(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_a_full_disk_is_reported_and_finished_parts_stay(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     (tmp_path / "in").mkdir()
     shutil.copy(source / "1.parquet", tmp_path / "in" / "b.parquet")
     pq.write_table(pq.read_table(source / "0.parquet").slice(0, 1000), tmp_path / "in" / "a.parquet")
@@ -129,7 +129,7 @@ def test_a_full_disk_is_told_of_and_finished_parts_stay(source: Path, tmp_path: 
     assert (tmp_path / "out" / "a.parquet").stat().st_mtime_ns == before
 
 
-def test_going_on_is_refused_where_it_would_mix(source: Path, tmp_path: Path) -> None:
+def test_resuming_with_changed_files_or_options_is_refused(source: Path, tmp_path: Path) -> None:
     folder, out, model = tmp_path / "in", tmp_path / "out", OfferModel.published()
     shutil.copytree(source, folder)
     for path in sorted(folder.iterdir())[2:]:
@@ -163,7 +163,7 @@ def test_going_on_is_refused_where_it_would_mix(source: Path, tmp_path: Path) ->
     ids=["emptied", "cut", "a byte changed", "gone"],
 )
 @pytest.mark.parametrize("name", ["1.parquet", "_bad/1.aside"])
-def test_a_part_that_is_not_what_was_written_is_scored_again(
+def test_a_changed_part_is_scored_again(
     name: str, harm: Callable[[Path], object], source: Path, tmp_path: Path
 ) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
@@ -192,7 +192,7 @@ def test_a_part_that_is_not_what_was_written_is_scored_again(
         ("_predictor.json", "../other.json"),
     ],
 )
-def test_a_link_among_the_parts_is_refused_where_it_would_be_written_through(
+def test_writing_through_a_link_among_the_parts_is_refused(
     name: str, target: str, source: Path, tmp_path: Path
 ) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
@@ -216,7 +216,7 @@ def test_a_link_among_the_parts_is_refused_where_it_would_be_written_through(
     assert score(folder, out, resume=True) == whole
 
 
-def test_a_part_that_was_moved_and_linked_stays_as_it_is(source: Path, tmp_path: Path) -> None:
+def test_a_moved_and_linked_part_is_not_scored_again(source: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     pq.write_table(pq.read_table(source / "0.parquet").slice(0, 200), folder / "0.parquet")
@@ -229,7 +229,7 @@ def test_a_part_that_was_moved_and_linked_stays_as_it_is(source: Path, tmp_path:
 NOTES = [b'{"part":1}', b"{}", b"[]}", b"xx}", b'{"part":["a"]}', b"\xff\xfe}", b"[" * 100_000 + b"}"]
 
 
-def test_a_damaged_ledger_costs_no_more_than_its_parts(source: Path, tmp_path: Path) -> None:
+def test_a_damaged_ledger_only_causes_its_parts_to_be_scored_again(source: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     pq.write_table(pq.read_table(source / "0.parquet").slice(0, 200), folder / "0.parquet")
@@ -263,7 +263,7 @@ def test_a_damaged_ledger_costs_no_more_than_its_parts(source: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("out", ["in", "in/out", "in/0.parquet", "in/a/b.csv", "link", "link/out"])
-def test_what_is_read_is_never_written_over(out: str, source: Path, tmp_path: Path) -> None:
+def test_output_never_overwrites_the_input(out: str, source: Path, tmp_path: Path) -> None:
     shutil.copytree(source, tmp_path / "in")
     (tmp_path / "link").symlink_to(tmp_path / "in")
     before = digests(tmp_path / "in")

@@ -1,4 +1,4 @@
-"""A wrong quote in CSV is found wherever a strict reader finds one, and a right one is left as it stands."""
+"""A wrong quote in CSV is refused where a strict reader refuses it; correct quotes are read unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from predictor.batch.quoting import QuotedText
 @example('1,"a\n2,"b"\n', 4)  # the second row would stand in a cell of the first
 @example('a,5""\n"a"', 3)
 @example(",\n\n" * 9, 2)
-def test_same_verdict_as_a_strict_reader(text: str, size: int) -> None:
+def test_quotes_are_refused_where_a_strict_reader_refuses_them(text: str, size: int) -> None:
     stream = QuotedText(io.BytesIO(text.encode()), b"", ",")
     given = b"".join(iter(lambda: stream.read(size), b"")).decode()
     try:
@@ -31,7 +31,7 @@ def test_same_verdict_as_a_strict_reader(text: str, size: int) -> None:
 
 
 @given(st.text("äß€😀\n", min_size=1, max_size=12), st.integers(5, 9), st.integers(0, 11))
-def test_what_is_not_utf_8_is_found(text: str, size: int, place: int) -> None:
+def test_bytes_that_are_not_utf_8_are_located(text: str, size: int, place: int) -> None:
     before, after = text[:place].encode(), text[place:].encode()
     stream = QuotedText(io.BytesIO(before + b"\xff" + after), b"", ",")
     given = b"".join(iter(lambda: stream.read(size), b""))

@@ -1,4 +1,4 @@
-"""What cannot be read is told of by file, row and column; nothing is lost in silence, nothing half written."""
+"""Unreadable input is reported by file, row and column; no row is dropped silently and no file is half written."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_read_is_refused(case: str, tmp_path: Path) -> None:
+def test_unreadable_input_is_refused(case: str, tmp_path: Path) -> None:
     name, content, printed = REFUSED[case]
     with pytest.raises(PredictorError) as refused:
         score(write(tmp_path, name, content))
@@ -109,7 +109,7 @@ def test_what_cannot_be_read_is_refused(case: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
-def test_one_file_of_many_is_named(tmp_path: Path) -> None:
+def test_a_missing_column_is_reported_with_its_file(tmp_path: Path) -> None:
     write(tmp_path, "a.csv", HEADER + "a,1,2\n")
     write(tmp_path, "sub dir/b.csv", "id,goals_discussed,rater_role\nb,1,observer\n")
     with pytest.raises(PredictorError) as refused:
@@ -121,7 +121,7 @@ def test_one_file_of_many_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("out", ["out.csv", "out"])
-def test_a_file_of_several_may_have_no_rows_but_not_all(out: str, tmp_path: Path) -> None:
+def test_some_files_may_be_empty_but_not_all(out: str, tmp_path: Path) -> None:
     write(write(tmp_path, "a.csv", HEADER + "a,1,2\n"), "b.csv", HEADER)
     assert score_files(tmp_path / "in", tmp_path / out, MODEL, options=OPTIONS).rows == 1
     write(tmp_path, "a.csv", HEADER)
@@ -132,7 +132,7 @@ def test_a_file_of_several_may_have_no_rows_but_not_all(out: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", ["utf-8", "utf-16", "gz", "bz2", "zst", "lz4"])
-def test_json_lines_are_read_and_counted_as_by_prediction(kind: str, tmp_path: Path) -> None:
+def test_json_lines_are_read_and_numbered_as_predict_does(kind: str, tmp_path: Path) -> None:
     """Blank lines are no rows, and a line ends with a line feed only."""
     lines = [
         '{"id": "a", "goals_discussed": 4,\r "mutual_rapport": 2}',
@@ -165,8 +165,8 @@ def packed(content: bytes, compression: str) -> bytes:
 
 
 @pytest.mark.parametrize("line", ['{"goals_discussed": "what"}', '{"goals_discussed": [', '{"rater_role": {"a": 1}}'])
-def test_json_lines_that_cannot_be_used_are_counted_in_little_time(line: str, tmp_path: Path) -> None:
-    """Of a part the first are explained; a full parse of each took half a millisecond."""
+def test_unusable_json_lines_are_counted_quickly(line: str, tmp_path: Path) -> None:
+    """Only the first of a part are explained; parsing each one fully took half a millisecond."""
     write(tmp_path, "a.jsonl", '{"id": "a", "goals_discussed": 4, "mutual_rapport": 4}\n' + f"{line}\n" * 20_000)
     begun = time.process_time()
     with pytest.raises(RatingsError, match="20,000 of 20,001 rows cannot be used") as refused:
@@ -176,7 +176,7 @@ def test_json_lines_that_cannot_be_used_are_counted_in_little_time(line: str, tm
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.jsonl"])
-def test_many_bad_rows_are_counted_and_each_is_explained_only_where_set_aside(name: str, tmp_path: Path) -> None:
+def test_many_bad_rows_are_counted_and_explained_in_the_bad_rows_file(name: str, tmp_path: Path) -> None:
     words = [f"neither {number:05} nor a rating" for number in range(3000)]
     words[7] = "4"
     rows = [f"{number},4,{word}\n" for number, word in enumerate(words, 1)]
@@ -197,13 +197,13 @@ def test_many_bad_rows_are_counted_and_each_is_explained_only_where_set_aside(na
         assert json.loads(row["data"])["mutual_rapport"] == word
 
 
-def test_files_that_would_become_one_are_refused(tmp_path: Path) -> None:
+def test_two_inputs_with_the_same_output_file_are_refused(tmp_path: Path) -> None:
     write(write(tmp_path, "a.jsonl", "{}\n"), "a.ndjson", "{}\n")
     with pytest.raises(PredictorError, match=r"a\.jsonl and .*a\.ndjson would become one file, a; rename one"):
         score(tmp_path, "out")
 
 
-def test_links_to_folders_are_not_passed_over(tmp_path: Path) -> None:
+def test_links_to_folders_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "a.csv", HEADER).joinpath("in", "more").symlink_to(tmp_path)
     with pytest.raises(PredictorError, match="more: is a link to a folder"):
         score(tmp_path)
@@ -218,11 +218,11 @@ def test_links_to_folders_are_not_passed_over(tmp_path: Path) -> None:
         ('"id","note",goals_discussed,mutual_rapport,\na,"one\ntwo ""x""",1,2,\nb,,1,2,\n', ["a", "b"]),
     ],
 )
-def test_spreadsheets(content: str, ids: list[str], tmp_path: Path) -> None:
+def test_csv_written_by_spreadsheets_is_read(content: str, ids: list[str], tmp_path: Path) -> None:
     assert score(write(tmp_path, "a.csv", content)) == ids
 
 
-def test_an_answer_to_a_row_is_that_of_the_row(tmp_path: Path) -> None:
+def test_answers_stay_with_their_rows(tmp_path: Path) -> None:
     """Rows set aside before, between and after batches shift no answer to another row."""
     lines = [f"{n},{1 + n % 5},{'x' if n % 100_003 == 0 else 3}" + ",?" * (n % 70_001 == 5) for n in range(600_000)]
     write(tmp_path, "a.csv", HEADER + "\n".join(lines) + "\n")
@@ -236,7 +236,7 @@ def test_an_answer_to_a_row_is_that_of_the_row(tmp_path: Path) -> None:
     assert all(abs(float(p) - one[int(n) % 5]) < 1e-12 for n, p in zip(ids, found, strict=True))
 
 
-def test_folders_tell_columns_where_a_file_does_not(tmp_path: Path) -> None:
+def test_columns_missing_in_a_file_come_from_folder_names(tmp_path: Path) -> None:
     line = '{"id": "%s", "goals_discussed": 4, "mutual_rapport": 4}\n'
     write(tmp_path, "rater_role=observer/a.jsonl", line % "a")
     write(tmp_path, "rater_role=__HIVE_DEFAULT_PARTITION__/a.jsonl", line % "b")
@@ -255,7 +255,7 @@ UUIDS = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(16), None], pa
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.binary_view(), pa.dictionary(pa.int8(), pa.binary()), pa.uuid()], ids=str)  # fmt: skip
-def test_ids_and_ratings_in_bytes_are_the_text_that_they_hold(kind: pa.DataType, tmp_path: Path) -> None:
+def test_ids_and_ratings_stored_as_bytes_are_read_as_text(kind: pa.DataType, tmp_path: Path) -> None:
     ids = UUIDS if kind == pa.uuid() else pa.array([b"c1", None]).cast(kind)
     rated = pa.array([4, None]) if kind == pa.uuid() else pa.array([b"4", None]).cast(kind)
     written = pa.table({"candidate_id": ids, "goals_discussed": rated, "mutual_rapport": pa.array([5, 5])})
@@ -284,9 +284,7 @@ def test_ids_of_any_type_are_kept(kind: pa.DataType, ending: str, tmp_path: Path
     assert len(pq.read_table(tmp_path / "answers.parquet") if ending == "parquet" else content.splitlines()[ending == "csv" :]) == 2  # fmt: skip
 
 
-def test_a_file_that_is_refused_is_not_closed_amid_reading_ahead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_file_is_not_closed_during_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(io.BytesIO):
         reading, closed_amid = False, False
 

@@ -1,4 +1,4 @@
-"""Every way to score a row gives the same numbers, and every row of a file is answered or set aside, once."""
+"""Every way to score a row gives the same numbers, and each row of a file is answered or set aside exactly once."""
 
 from __future__ import annotations
 
@@ -103,7 +103,9 @@ def expected(model: OfferModel, rows: Rows) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_formats_agree(way: str, rows: Rows, model: OfferModel, expected: dict[str, list[Any]], tmp_path: Path) -> None:
+def test_all_formats_give_the_same_answers(
+    way: str, rows: Rows, model: OfferModel, expected: dict[str, list[Any]], tmp_path: Path
+) -> None:
     options = ScoringOptions(base_rate=0.2, contributions=True, top=2, keep=("id",))
     done = score_files(WAYS[way](tmp_path, rows), tmp_path / "answers.parquet", model, options=options)
     table = pq.read_table(tmp_path / "answers.parquet")
@@ -120,7 +122,7 @@ def test_formats_agree(way: str, rows: Rows, model: OfferModel, expected: dict[s
     assert table.column("reason_1").take(order).to_pylist() == [model.terms[at] for at in abs(added).argmax(axis=0)]
 
 
-def test_columns_are_those_asked_for(rows: Rows, model: OfferModel, tmp_path: Path) -> None:
+def test_output_has_the_requested_columns(rows: Rows, model: OfferModel, tmp_path: Path) -> None:
     source = write_hive(tmp_path / "hive", rows[:9])
     options = ScoringOptions(interval=False, keep=("year", "id"))
     score_files(source, tmp_path / "a.jsonl", model, options=options)
@@ -134,7 +136,7 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_threads_change_nothing(rows: Rows, model: OfferModel, tmp_path: Path) -> None:
+def test_the_number_of_threads_changes_no_answer(rows: Rows, model: OfferModel, tmp_path: Path) -> None:
     for number in range(5):
         write_parquet(tmp_path / "in" / f"sub{number % 2}" / f"{number}.parquet", rows[number * 50 :])
     for threads in (1, 2):
@@ -169,7 +171,7 @@ def test_each_row_is_answered_or_set_aside_once(ending: str, write: Callable[[Pa
     assert (done.rows, done.bad) == (len(ids), len(wrong))
 
 
-def test_standard_input_to_standard_output(rows: Rows, model: OfferModel, tmp_path: Path) -> None:
+def test_batch_reads_standard_input_and_writes_standard_output(rows: Rows, model: OfferModel, tmp_path: Path) -> None:
     source = write_csv(tmp_path / "a.csv", rows, ";", ",")
     model.save(tmp_path / "model.json")
     command = [sys.executable, "-m", "predictor", "batch", "-", "-", "--format", "csv", "--keep", "id", "-m", "model.json"]  # fmt: skip
