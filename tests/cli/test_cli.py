@@ -50,7 +50,7 @@ def test_every_command_has_help_with_an_example(run: Callable[..., Result], word
     assert f"predictor {words[0]}" in pages
 
 
-def test_predict_tells_a_person(run: Callable[..., Result]) -> None:
+def test_predict_prints_a_readable_answer(run: Callable[..., Result]) -> None:
     done = run("predict", str(ROOT / "data/ratings.json"))
     assert done.exit_code == 0
     for words in ("Likelihood of an offer", "90 % interval", "Raised the", "Not rated", "SIMULATED", "not causes"):
@@ -58,7 +58,7 @@ def test_predict_tells_a_person(run: Callable[..., Result]) -> None:
     assert max(map(len, done.output.splitlines())) <= 80
 
 
-def test_predict_as_json_is_what_python_gives(run: Callable[..., Result], workplace: Path) -> None:
+def test_predict_json_equals_the_python_answer(run: Callable[..., Result], workplace: Path) -> None:
     done = run("predict", str(ROOT / "data/ratings.json"), "--json", "--base-rate", "0.2")
     ratings = json.loads((ROOT / "data/ratings.json").read_text())
     model = OfferModel.load("experiments/models/champion.json")
@@ -73,13 +73,13 @@ def test_predict_as_json_is_what_python_gives(run: Callable[..., Result], workpl
         ("--by 1", "--by needs --drift"),
     ],
 )
-def test_simulate_ignores_no_option(run: Callable[..., Result], workplace: Path, options: str, message: str) -> None:
+def test_simulate_uses_every_option(run: Callable[..., Result], workplace: Path, options: str, message: str) -> None:
     done = run("simulate", "simulated", *options.split())
     assert done.exit_code == 2 and message in done.output
     assert not Path("simulated").exists()
 
 
-def test_predict_many(run: Callable[..., Result], workplace: Path) -> None:
+def test_predict_scores_a_table(run: Callable[..., Result], workplace: Path) -> None:
     write_csv(simulate_interviews(30, seed=1), "many.csv")
     table = run("predict", "many.csv")
     assert table.exit_code == 0
@@ -96,7 +96,7 @@ def test_predict_many(run: Callable[..., Result], workplace: Path) -> None:
         assert float(row["offer_probability"]) == pytest.approx(1 / (1 + math.exp(-sum(parts))), abs=1e-9)
 
 
-def test_output_goes_where_it_may_or_nowhere(run: Callable[..., Result], workplace: Path) -> None:
+def test_output_that_cannot_be_written_leaves_every_file_unchanged(run: Callable[..., Result], workplace: Path) -> None:
     write_csv(simulate_interviews(5, seed=1), "mine.csv")
     before = Path("mine.csv").read_bytes()
     Path("afile").touch()
@@ -131,7 +131,7 @@ sys.exit(sum(bool(os.wait()[1]) for _ in "ab"))
 """
 
 
-def test_two_trainings_at_once_on_a_fresh_folder(tmp_path: Path, warm_python: Path) -> None:
+def test_two_trainings_can_start_at_once_in_a_fresh_folder(tmp_path: Path, warm_python: Path) -> None:
     write_csv(simulate_interviews(120, seed=1), tmp_path / "my.csv")
     (tmp_path / "quick.toml").write_text(QUICK)
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
@@ -179,7 +179,7 @@ def test_without_a_champion_the_published_prior_answers(run: Callable[..., Resul
     assert done.output == run("predict", str(ROOT / "data/ratings.json"), "--model", "published").output
 
 
-def test_an_empty_form_answers_the_base_rate(run: Callable[..., Result], model: OfferModel) -> None:
+def test_an_empty_form_gives_the_base_rate(run: Callable[..., Result], model: OfferModel) -> None:
     form = run("signals", "form").output
     answer = json.loads(run("predict", "-", "--json", stdin=form).output)
     assert answer["offer_probability"] == pytest.approx(model.base_rate)
@@ -193,8 +193,8 @@ def test_the_sample_is_rebuilt_byte_for_byte(run: Callable[..., Result], workpla
     assert Path("again.csv").read_text().count("SIMULATED") == 1200
 
 
-def test_a_wheel_alone_predicts(model: OfferModel, tmp_path: Path) -> None:
-    """Build a wheel from the tree, install it with nothing but what it names, in an environment of its own."""
+def test_a_wheel_installed_alone_predicts(model: OfferModel, tmp_path: Path) -> None:
+    """Build a wheel, install it with only its declared dependencies in a fresh environment, and predict."""
     python = tmp_path / "env/bin/python"
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     _done([*pip, "wheel", str(ROOT), "--no-deps", "--no-build-isolation", "-w", str(tmp_path)])
@@ -234,7 +234,7 @@ def _done(command: list[str], **where: Any) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_command_that_is_told_to_end_leaves_nothing_unfinished(
+def test_an_interrupted_command_leaves_no_unfinished_file(
     run: Callable[..., Result], workplace: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     def amid_the_write(_: int) -> None:
@@ -253,7 +253,7 @@ def test_a_command_that_is_told_to_end_leaves_nothing_unfinished(
     assert [*(workplace / "new").iterdir()] == []
 
 
-def test_names_reach_the_terminal_escaped(run: Callable[..., Result], workplace: Path) -> None:
+def test_control_characters_in_names_are_escaped_in_the_terminal(run: Callable[..., Result], workplace: Path) -> None:
     name = "a\x1b[31mred\x07.csv"
     made = run("simulate", name, "-n", "20")
     forgotten = run("forget", "x\x1b[2J", "--table", name)
@@ -262,7 +262,7 @@ def test_names_reach_the_terminal_escaped(run: Callable[..., Result], workplace:
     assert not set("\x1b\x07") & set(made.output + forgotten.output)
 
 
-def test_a_table_that_is_a_link_in_a_circle_is_refused(run: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_table_that_is_a_circular_link_is_refused(run: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "a.csv").symlink_to("b.csv")
     (tmp_path / "b.csv").symlink_to("a.csv")
     done = run("forget", "x", "--table", str(tmp_path / "a.csv"))

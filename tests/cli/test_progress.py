@@ -1,4 +1,4 @@
-"""Progress where standard error is no terminal: lines now and then, and nothing on standard output."""
+"""Progress when standard error is no terminal: occasional lines, and nothing on standard output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from predictor.cli import progress
 from predictor.cli.progress import Bar, fit_progress
 
 
-def test_a_log_gets_lines_of_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_printed_as_lines_into_a_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(progress, "PAUSE", 0.0)
     assert list(fit_progress()("Cross-validating")(iter("abc"), 3)) == ["a", "b", "c"]
     with Bar() as bar:
@@ -22,6 +24,6 @@ def test_a_log_gets_lines_of_progress(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert [line.partition(",")[0] for line in scoring] == ["Scoring: 25 %"]
 
 
-def test_short_work_prints_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_short_work_prints_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(list(fit_progress()("Cross-validating")(iter(range(99)), 99))) == 99
     assert capsys.readouterr() == ("", "")
