@@ -1,4 +1,4 @@
-"""Audits: rates and ratios as fairlearn computes them and as the rule defines them, small and unknown groups, errors."""
+"""Audits: rates and ratios as fairlearn computes them and as the law defines them, small and unknown groups, errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def simulated() -> tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("axis", ["sex", "race"])
-def test_the_example_of_the_rule(axis: str) -> None:
+def test_the_published_local_law_144_example_is_reproduced(axis: str) -> None:
     words, p = counted(LL144[axis])
     result = audit(p[None], np.full(len(p), np.nan), np.arange(len(p)), [axis_of(axis, words)])
     for item in result.axes[0].categories:
@@ -54,10 +54,10 @@ def test_the_example_of_the_rule(axis: str) -> None:
             assert figure.comparator
 
 
-def test_small_categories_have_errors_and_no_slope(
+def test_small_categories_have_an_error_but_no_calibration_slope(
     simulated: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]],
 ) -> None:
-    """Under 30 rows likelihoods often separate the outcomes: a slope of 8 whose interval does not hold 1."""
+    """Below 30 rows, likelihoods often separate the outcomes: the slope is then 8, with an interval that excludes 1."""
     _, p, y, _ = simulated
     words = np.where(np.arange(700) < 29, "few", "many")
     few, many = sorted(
@@ -67,14 +67,14 @@ def test_small_categories_have_errors_and_no_slope(
     assert many.quality and many.quality.slope and many.quality.auc
 
 
-def test_words_of_a_group_differ_by_more_than_case() -> None:
+def test_group_words_that_differ_only_in_case_are_one_category() -> None:
     words = np.array(["Female", "female", "Female\u00a0", "MALE", "I don\u2019t wish to  answer", "n.a."], dtype=object)
     sex = axis_of("sex", words)
     assert (sex.categories, sex.place.tolist()) == (("Female", "MALE"), [0, 0, 0, 1, -1, -1])
     assert sex.unknown_words == (("I don\u2019t wish to answer", 1), ("n.a.", 1))
 
 
-def test_the_example_of_the_uniform_guidelines() -> None:
+def test_the_uniform_guidelines_example_is_reproduced() -> None:
     rates = {"White": (60, 100), "American Indian": (45, 100), "Hispanic": (48, 100), "Black": (51, 100)}
     words, p = counted(rates)
     result = audit(p[None], np.full(400, np.nan), np.arange(400), [axis_of("race", words)]).axes[0]
@@ -85,7 +85,7 @@ def test_the_example_of_the_uniform_guidelines() -> None:
     assert below == {"American Indian"}  # 48/100 is four fifths of 60/100, and not below
 
 
-def test_fairlearn_agrees(simulated: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]) -> None:
+def test_rates_equal_those_of_fairlearn(simulated: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]) -> None:
     result, p, y, groups = simulated
     known = ~np.isnan(y)
     metrics = {"selection": selection_rate, "positive": false_positive_rate, "negative": false_negative_rate}
@@ -113,7 +113,7 @@ def test_fairlearn_agrees(simulated: tuple[Audit, np.ndarray, np.ndarray, dict[s
                 assert quality.false_negative.value == pytest.approx(frame.by_group["negative"][item.name])
 
 
-def test_a_category_under_two_percent_is_shown_and_never_the_comparator() -> None:
+def test_a_category_below_two_percent_is_never_the_comparator() -> None:
     # one of 51 is under 2 % of 51 rows, one of 50 is not
     for others, small in ((50, True), (49, False)):
         words, p = counted({"A": (others // 2, others), "B": (1, 1)})
@@ -125,7 +125,7 @@ def test_a_category_under_two_percent_is_shown_and_never_the_comparator() -> Non
         assert (b.figures["selected"].ratio is None) == small or b.figures["selected"].comparator
 
 
-def test_unknowns_are_counted_for_each_axis_and_for_the_crossing() -> None:
+def test_unknown_groups_are_counted_per_axis_and_crossing() -> None:
     sex = np.array(["F", "M", "", "Decline To Self Identify", "F", "M"] * 20, dtype=object)
     race = np.array(["A", "", "B", "B", "B", "prefer not to say"] * 20, dtype=object)
     result = audit(
@@ -135,7 +135,7 @@ def test_unknowns_are_counted_for_each_axis_and_for_the_crossing() -> None:
     assert result.axes[0].unknown_words == (("", 20), ("Decline To Self Identify", 20))
 
 
-def test_ties_at_the_median_are_not_above_it() -> None:
+def test_likelihoods_equal_to_the_median_are_not_above_it() -> None:
     p = np.array([0.1, 0.5, 0.5, 0.5, 0.9, 0.95])
     result = audit(p[None], np.full(6, np.nan), np.arange(6), [axis_of("x", np.array(list("aabbcc")))])
     assert result.tied == 0.5
@@ -143,7 +143,7 @@ def test_ties_at_the_median_are_not_above_it() -> None:
     assert {name: rate and rate.count for name, rate in rates.items()} == {"a": 0, "b": 0, "c": 2}
 
 
-def test_thirty_rows_on_both_sides_can_be_judged() -> None:
+def test_ratios_are_judged_from_thirty_rows_on() -> None:
     for n, few in ((29, True), (30, False)):
         words, p = counted({"A": (n // 2, n), "B": (5, 200)})
         axis = audit(p[None], np.full(len(p), np.nan), np.arange(len(p)), [axis_of("x", words)]).axes[0]
@@ -151,7 +151,7 @@ def test_thirty_rows_on_both_sides_can_be_judged() -> None:
         assert (axis.lowest("selected") is None) == few
 
 
-def test_intervals_hold_a_known_disparity() -> None:
+def test_ratio_intervals_cover_a_known_disparity() -> None:
     """A small version of experiments/benchmark/audit.py: 90 % intervals, 60 teams, a true ratio of .6."""
     rng, held = np.random.default_rng(0), []
     for _ in range(60):
@@ -164,7 +164,7 @@ def test_intervals_hold_a_known_disparity() -> None:
     assert 0.8 <= np.mean(held) <= 0.98  # 90 % within what 60 teams can show
 
 
-def test_groups_reach_no_model(simulated: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]) -> None:
+def test_groups_never_reach_the_model(simulated: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]) -> None:
     _, p, y, groups = simulated
     other = {name: np.random.default_rng(1).permutation(words) for name, words in groups.items()}
     again = audit(p[None], y, np.arange(len(y)), axes_of(other), threshold=0.4, resamples=3)
@@ -172,7 +172,7 @@ def test_groups_reach_no_model(simulated: tuple[Audit, np.ndarray, np.ndarray, d
     assert {axis.known for axis in again.axes[:2]} == {axis.known for axis in simulated[0].axes[:2]}
 
 
-def test_calibration_by_group_sees_who_gets_too_little() -> None:
+def test_calibration_by_group_shows_an_underestimated_group() -> None:
     rng = np.random.default_rng(2)
     p = rng.uniform(0.1, 0.7, 800)
     words = np.array(["A", "B"] * 400, dtype=object)
@@ -185,7 +185,7 @@ def test_calibration_by_group_sees_who_gets_too_little() -> None:
     assert a.slope.low < 1 < a.slope.high
 
 
-def test_the_proxy_check_sees_what_signals_say_and_nothing_else() -> None:
+def test_the_proxy_auc_is_high_only_for_groups_that_signals_reveal() -> None:
     ratings = simulate_interviews(400, seed=5)
     assert ratings.groups is not None
     own = np.where(np.nan_to_num(ratings.X["goals_discussed"], nan=3) >= 4, "high", "low").astype(object)
@@ -196,8 +196,8 @@ def test_the_proxy_check_sees_what_signals_say_and_nothing_else() -> None:
     assert chance.auc.low < 0.5 < chance.auc.high + 0.03
 
 
-def test_leaving_out_the_signal_that_differs_mends_the_ratio() -> None:
-    """A group that is rated lower in one strong signal, and in nothing else."""
+def test_leaving_out_the_differing_signal_raises_the_ratio() -> None:
+    """One group is rated lower in one strong signal only."""
     model = OfferModel.published()
     ratings = simulate_interviews(600, seed=8).labelled()
     assert ratings.groups is not None
@@ -228,7 +228,7 @@ def test_leaving_out_the_signal_that_differs_mends_the_ratio() -> None:
     assert abs(untouched.change.value) < mended.change.value / 2
 
 
-def test_a_column_of_ids_is_refused() -> None:
+def test_a_column_of_ids_is_refused_as_a_group() -> None:
     with pytest.raises(ConfigError, match="300 different values"):
         axis_of("sex", np.arange(300).astype(str))
     with pytest.raises(ConfigError, match="no known category"):

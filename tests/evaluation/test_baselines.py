@@ -1,4 +1,4 @@
-"""Baselines: the same rows and the same folds as the pool, whatever the data look like."""
+"""Baselines are trained and tested on the same rows and folds as the pool, whatever the data look like."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from predictor.training.result import Transparency
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", BASELINES)
-def test_columns_without_a_rating_and_roles_never_seen_are_no_obstacle(name: str) -> None:
+def test_baselines_accept_empty_columns_and_unseen_roles(name: str) -> None:
     known = simulate_interviews(200, seed=1).labelled()
     X = known.features
     learned = X.assign(goals_discussed=np.nan, rater_role=X["rater_role"].where(X["rater_role"] != 2))
@@ -33,8 +33,8 @@ def test_columns_without_a_rating_and_roles_never_seen_are_no_obstacle(name: str
     np.testing.assert_array_equal(p, again)
 
 
-def test_boosting_is_no_straw_man() -> None:
-    """Better than the base rate on few interviews, where scikit-learn's defaults are worse; and no obstacle on a dozen."""
+def test_the_boosting_baseline_beats_the_base_rate() -> None:
+    """On few interviews, where scikit-learn's defaults are worse than the base rate; it also runs on a dozen rows."""
     known, new = (simulate_interviews(300, seed=seed).labelled() for seed in (1, 2))
     losses = {}
     for name in ("boosting", "base_rate"):
@@ -46,8 +46,8 @@ def test_boosting_is_no_straw_man() -> None:
     assert ((p > 0) & (p < 1)).all()
 
 
-def test_baselines_see_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A spy in a baseline's place: each pair of training and test rows is one that the pool had."""
+def test_baselines_use_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spy takes the place of a baseline and compares each pair of training and test rows with the pool's."""
     seen: dict[str, list[tuple[Any, Any]]] = {"pool": [], "forest": [], "undirected": []}
 
     class Spy:
@@ -86,7 +86,7 @@ def test_baselines_see_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) ->
     assert found.baselines["forest"]["log_loss"].n == found.data["n"]
 
 
-def test_gains_are_differences_on_the_same_rows(result: TrainingResult) -> None:
+def test_gains_are_paired_differences_on_the_same_rows(result: TrainingResult) -> None:
     assert set(result.baselines) == set(result.gains) == set(BASELINES)
     for name, saved in result.gains.items():  # one repeat, so that all stand on the same folds
         other = result.baselines[name]["log_loss"].value
@@ -102,14 +102,14 @@ def test_without_baselines_nothing_is_compared() -> None:
     assert found.transparency is None
 
 
-def test_nothing_rated_ends_at_the_base_rate(catalogue: Catalogue) -> None:
+def test_rows_without_ratings_give_every_baseline_an_auc_of_one_half(catalogue: Catalogue) -> None:
     y = np.tile([0.0, 1.0, 0.0], 20)
     empty = Ratings(catalogue, np.full((60, len(catalogue.names)), np.nan), y)
     found = train(empty, TrainingConfig(folds=2, repeats=1, resamples=20))
     assert {score["roc_auc"].value for score in found.baselines.values()} == {0.5}
 
 
-def test_what_transparency_costs_is_said_plainly(result: TrainingResult) -> None:
+def test_the_cost_of_transparency_is_stated(result: TrainingResult) -> None:
     printed = result.transparency
     assert printed
     assert printed.cost.value == pytest.approx(-min(result.gains[name].value for name in NON_ADDITIVE))
@@ -124,8 +124,8 @@ def test_what_transparency_costs_is_said_plainly(result: TrainingResult) -> None
         assert "forest" in said
 
 
-def test_a_rule_that_tables_cannot_hold_is_seen_as_the_cost_of_transparency() -> None:
-    """An offer where an odd number of four signals is high: trees see it, tables of one, two or three never will."""
+def test_a_rule_beyond_tables_shows_as_a_cost_of_transparency() -> None:
+    """An offer where an odd number of four signals is high: trees can learn it, tables of up to three signals cannot."""
     ratings = simulate_interviews(900, seed=1)
     rng = np.random.default_rng(0)
     values = rng.choice([1.0, 5.0], ratings.values.shape)
@@ -146,7 +146,7 @@ def test_an_unknown_baseline_is_refused() -> None:
         TrainingConfig(baselines="forest")  # type: ignore[arg-type]  # as in a file
 
 
-def test_the_former_key_of_baselines_is_accepted(tmp_path: Path) -> None:
+def test_the_old_configuration_key_for_baselines_is_accepted(tmp_path: Path) -> None:
     former, both = tmp_path / "former.toml", tmp_path / "both.toml"
     former.write_text('challengers = ["forest"]\n')
     both.write_text('challengers = ["forest"]\nbaselines = ["forest"]\n')

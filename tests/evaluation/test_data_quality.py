@@ -1,4 +1,4 @@
-"""Data quality: facts are counted right; every warning comes for data made for it, and none for clean data."""
+"""Data quality: facts are counted correctly; data made to cause a warning give it, and clean data give none."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def with_column(ratings: Ratings, name: str, column: Any) -> Ratings:
     return replace(ratings, columns={**ratings.columns, name: np.asarray(column, dtype=object)})
 
 
-def test_facts_are_counted_right(catalogue: Catalogue) -> None:
+def test_facts_are_counted_correctly(catalogue: Catalogue) -> None:
     first, second, third = catalogue.names[:3]
     rows = [
         {"candidate_id": "a", first: 5, second: 5, third: 5, "offer": "yes"},  # flat
@@ -64,13 +64,13 @@ def test_clean_data_give_no_warning(known: Ratings, result: TrainingResult) -> N
     assert kinds == ["SIMULATED", f"{result.data['n_outcome_unknown']} rows without a known outcome were left out."]
 
 
-def test_the_same_candidate_in_many_rows(known: Ratings) -> None:
+def test_many_rows_of_one_candidate_are_reported(known: Ratings) -> None:
     (printed,) = warn(with_column(known, "candidate_id", [f"c{row // 8}" for row in range(len(known))]))
     assert "same candidate_id in many rows" in printed
     assert f"{len(known)} rows are of {-(-len(known) // 8)}" in printed
 
 
-def test_copied_rows_need_a_group(known: Ratings) -> None:
+def test_copied_rows_without_a_group_are_reported(known: Ratings) -> None:
     copied = known.rows(np.concatenate([np.arange(len(known)), np.arange(15)]))
     assert warn(copied) == []  # under the same candidate they stay on one side of a split
     (printed,) = warn(with_column(copied, "candidate_id", range(len(copied))))
@@ -88,7 +88,7 @@ def test_copied_rows_need_a_group(known: Ratings) -> None:
 
 
 @pytest.mark.parametrize("rows", [range(10, 16), [3, 77, 20, 41, 9, 66]])
-def test_a_few_rows_of_few_ratings_pasted_with_their_ids(known: Ratings, rows: Sequence[int]) -> None:
+def test_a_few_sparse_rows_pasted_twice_with_their_ids_are_reported(known: Ratings, rows: Sequence[int]) -> None:
     few = known.without(set(known.catalogue.names) - {*known.catalogue.names[:4]})
     once = few.rows(np.arange(80))
     assert not any("rows repeat" in line for line in warn(once))
@@ -98,7 +98,7 @@ def test_a_few_rows_of_few_ratings_pasted_with_their_ids(known: Ratings, rows: S
 
 
 @pytest.mark.parametrize("signals", [3, 24])  # with three, rows are alike by chance, too
-def test_a_file_pasted_three_times_is_one(known: Ratings, signals: int) -> None:
+def test_a_file_pasted_three_times_is_detected(known: Ratings, signals: int) -> None:
     few = known.without(set(known.catalogue.names) - {*known.catalogue.names[:signals]})
     once = replace(few, columns={})
     n = len(once)
@@ -131,14 +131,14 @@ def test_a_file_pasted_three_times_is_one(known: Ratings, signals: int) -> None:
         ("2026-03-01", "", False),
     ],
 )
-def test_days_and_times_are_compared_as_far_as_both_have_them(
+def test_ratings_after_the_outcome_are_detected_for_days_and_times(
     known: Ratings, rated: str, known_on: str, late: bool
 ) -> None:
     both = with_column(with_column(known, "rated_on", [rated] * len(known)), "outcome_on", [known_on] * len(known))
     assert any("after the outcome was known" in line for line in warn(both)) == late
 
 
-def test_days_that_nobody_can_order_are_reported(known: Ratings) -> None:
+def test_ambiguous_days_are_reported(known: Ratings) -> None:
     both = with_column(
         with_column(known, "rated_on", ["12/1/2026"] * len(known)), "outcome_on", ["2/1/2026"] * len(known)
     )
@@ -146,7 +146,7 @@ def test_days_that_nobody_can_order_are_reported(known: Ratings) -> None:
     assert len(lines) == 1 and "cannot be checked: days such as '12/1/2026' are not in the form 2026-05-31" in lines[0]
 
 
-def test_people_written_almost_alike_are_named(known: Ratings) -> None:
+def test_people_with_almost_equal_names_are_reported(known: Ratings) -> None:
     names = [f"c{row}" for row in range(len(known) - 5)]
     spelled = [*names, "Zoë  Lee", "zoe\u0308 lee", "7", "7.0", "c\u200b1"]
     (printed,) = warn(with_column(known, "candidate_id", spelled))
@@ -160,7 +160,7 @@ def test_an_outcome_known_in_the_future_is_reported(known: Ratings) -> None:
     assert printed.startswith("2 rows have an outcome known in the future, such as on 2999-01-01: correct `outcome_on`")
 
 
-def test_late_ratings_few_offers_and_empty_signals(known: Ratings) -> None:
+def test_late_ratings_few_offers_and_empty_signals_are_reported(known: Ratings) -> None:
     late = with_column(known, "rated_on", ["2020-01-01"] * 3 + [""] * (len(known) - 3))
     assert warn(with_column(late, "outcome_on", ["2019-12-31"] * len(known))) == [
         "3 rows were rated after the outcome was known: such ratings leak the outcome."
@@ -183,7 +183,7 @@ def test_late_ratings_few_offers_and_empty_signals(known: Ratings) -> None:
         (None, {}, 0.92, True),
     ],
 )
-def test_auc_too_good_for_its_role(
+def test_an_auc_too_high_for_its_role_is_reported(
     known: Ratings, roles: list[str] | None, by_role: dict[str, float], auc: float, fires: bool
 ) -> None:
     def score(value: float) -> dict[str, Score]:
@@ -194,7 +194,7 @@ def test_auc_too_good_for_its_role(
     assert [("suspiciously well" in printed and "n = 400" in printed) for printed in found] == [True] * fires
 
 
-def test_a_signal_that_gives_the_outcome_away(known: Ratings) -> None:
+def test_a_signal_that_reveals_the_outcome_is_reported(known: Ratings) -> None:
     folds = list(KFold(5, shuffle=True, random_state=0).split(known.values))
     resampling = GroupBootstrap(np.arange(len(known)), 50, 0)
     assert revealing_signals(known, folds, resampling) == {}
@@ -210,7 +210,7 @@ def test_a_signal_that_gives_the_outcome_away(known: Ratings) -> None:
     assert all(f"n = {len(known)}" in warning for warning in warnings)
 
 
-def test_unstable_importances(known: Ratings) -> None:
+def test_unstable_importances_are_reported(known: Ratings) -> None:
     def importances(top: float) -> dict[str, Importance]:
         score = Score(0.1, 0.0, 0.2, 400)
         return {name: Importance(score, score, top) for name in known.catalogue.names}

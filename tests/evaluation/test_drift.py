@@ -1,4 +1,4 @@
-"""Drift: published values, thresholds that are right for the number of rows and tests, what is recognised, small cells."""
+"""Drift: published values, thresholds that fit the number of rows and tests, detected changes, small cells."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def learned() -> OfferModel:
     return replace(model, name="learned", reference=reference_of(known, p, people))
 
 
-def test_published_values() -> None:
+def test_statistics_equal_published_values() -> None:
     assert round(psi(REFERENCE, CURRENT), 5) == 0.13619
     assert round(chi2_contingency([REFERENCE, CURRENT])[0], 4) == 66.0317
     assert mann_whitney(REFERENCE, CURRENT)[0] == 0.5975
@@ -55,8 +55,8 @@ def test_published_values() -> None:
     assert round(float(np.sqrt(jensen_shannon)), 5) == 0.12946
 
 
-def test_the_threshold_of_a_psi_is_right_for_its_rows() -> None:
-    """Of rows drawn from the same shares, one in twenty is significant."""
+def test_the_psi_threshold_has_a_false_alarm_rate_of_five_percent() -> None:
+    """Of samples drawn from the same shares, one in twenty is significant."""
     rng, share = np.random.default_rng(0), REFERENCE / REFERENCE.sum()
     for n, m in ((500, 60), (500, 200), (1000, 400)):
         drawn = [(rng.multinomial(n, share), rng.multinomial(m, share)) for _ in range(700)]
@@ -68,7 +68,7 @@ def test_the_threshold_of_a_psi_is_right_for_its_rows() -> None:
         assert 0.025 < np.mean(alarms) < 0.075
 
 
-def test_mann_whitney_is_that_of_scipy() -> None:
+def test_mann_whitney_equals_scipy() -> None:
     a, b = (np.repeat(np.arange(5), part.astype(int)) for part in (REFERENCE, CURRENT))
     theirs = mannwhitneyu(b, a, use_continuity=False, method="asymptotic")
     auc, error = mann_whitney(REFERENCE, CURRENT)
@@ -82,7 +82,7 @@ def chi2_of(p: float) -> float:
     return float(chi2.isf(p, 1))
 
 
-def test_small_cells_are_taken_together() -> None:
+def test_small_cells_are_merged() -> None:
     rng = np.random.default_rng(1)
     for _ in range(50):
         reference = rng.multinomial(500, rng.dirichlet(np.full(9, 0.4))).astype(float)
@@ -92,7 +92,7 @@ def test_small_cells_are_taken_together() -> None:
         assert len(a) == 1 or ((a + b) * 60 / 560).min() >= 5
 
 
-def test_outcomes_that_came_late() -> None:
+def test_late_outcomes_give_the_published_calibration_figures() -> None:
     result = late_outcomes(np.append(Y, [np.nan] * 3), np.append(P, [0.5] * 3))
     assert result.in_the_large and result.slope and result.corp and result.spiegelhalter and result.log_loss
     half = result.in_the_large.high - result.in_the_large.value
@@ -106,8 +106,8 @@ def test_outcomes_that_came_late() -> None:
     assert not late_outcomes(np.append(Y, [np.nan] * 4), np.append(P, [0.5] * 4)).may_alarm  # more than a fifth is open
 
 
-def test_offers_of_nobody_or_of_all_raise_an_alarm_by_their_number() -> None:
-    """A hiring freeze, or a column that is coded wrong: there is no slope, and the number alone is far off."""
+def test_no_offers_or_only_offers_raise_an_alarm() -> None:
+    """A hiring freeze or a wrongly coded column: no slope can be fitted, but the number of offers alone is far off."""
     p = np.full(40, 0.3)
     for offers, tail in ((0, binom.cdf(0, 40, 0.3)), (40, binom.sf(39, 40, 0.3)), (3, binom.cdf(3, 40, 0.3))):
         result = late_outcomes(np.array([1.0] * offers + [0.0] * (40 - offers)), p)
@@ -116,7 +116,7 @@ def test_offers_of_nobody_or_of_all_raise_an_alarm_by_their_number() -> None:
     assert rare.p == pytest.approx(1.0) and late_outcomes(np.array([np.nan]), p[:1]).p is None
 
 
-def test_intercept_of_the_calibration_model() -> None:
+def test_the_calibration_intercept_equals_the_reference() -> None:
     from predictor.evaluation.late_outcomes import logistic
 
     log_odds = np.log(P / (1 - P))
@@ -124,12 +124,12 @@ def test_intercept_of_the_calibration_model() -> None:
     assert [round(value, 6) for value in weights] == [0.808732, 1.333439]
 
 
-def test_outcomes_in_the_wrong_order_end_all_the_same() -> None:
+def test_reversed_outcomes_give_a_finite_calibration_slope() -> None:
     result = late_outcomes(np.array([0.0] * 6 + [1.0] * 6), np.linspace(0.1, 0.9, 12))  # parted without a fault
     assert result.slope and np.isfinite(result.slope.high)
 
 
-def test_no_alarm_where_nothing_moved_and_one_where_signals_did(learned: OfferModel) -> None:
+def test_drifted_signals_raise_an_alarm_and_unchanged_data_do_not(learned: OfferModel) -> None:
     """A small version of experiments/benchmark/drift.py: 60 current rows, 24 signals, half a standard deviation in three."""
     alarms = {"same": 0, "moved": 0}
     rng = np.random.default_rng(3)
@@ -142,7 +142,7 @@ def test_no_alarm_where_nothing_moved_and_one_where_signals_did(learned: OfferMo
     assert alarms["moved"] >= 15
 
 
-def test_what_moved_is_named(learned: OfferModel) -> None:
+def test_drifted_signals_missingness_and_roles_are_named(learned: OfferModel) -> None:
     current = simulate_interviews(200, seed=77)
     moved = add_drift(current, ["mutual_rapport"], by=-0.6, seed=1)
     values = moved.values.copy()
@@ -158,7 +158,7 @@ def test_what_moved_is_named(learned: OfferModel) -> None:
     } <= named
 
 
-def test_likelihoods_are_looked_at_out_of_fold(learned: OfferModel) -> None:
+def test_likelihoods_are_compared_with_out_of_fold_likelihoods(learned: OfferModel) -> None:
     good = simulate_interviews(600, seed=5)
     p = probability(learned.log_odds(good.features.to_numpy()))
     best = good.rows(np.argsort(p)[-100:])
@@ -169,7 +169,7 @@ def test_likelihoods_are_looked_at_out_of_fold(learned: OfferModel) -> None:
     assert test.current > test.reference + 0.1
 
 
-def test_calibration_raises_an_alarm_only_when_outcomes_have_come(learned: OfferModel) -> None:
+def test_calibration_raises_an_alarm_only_with_outcomes(learned: OfferModel) -> None:
     current = simulate_interviews(200, seed=6).labelled()
     wrong = replace(current, y=1 - current.y)
     assert "calibration" in {test.kind for test in check_drift(learned, wrong).significant}
@@ -179,8 +179,8 @@ def test_calibration_raises_an_alarm_only_when_outcomes_have_come(learned: Offer
     assert any("not judged" in reason for reason in check.not_tested)
 
 
-def test_rows_of_one_person_count_as_what_they_say_together(learned: OfferModel) -> None:
-    """Sixty rows of three people are hardly more than three rows."""
+def test_rows_of_one_person_do_not_count_as_independent(learned: OfferModel) -> None:
+    """Sixty rows of three people carry hardly more information than three rows."""
     one = simulate_interviews(60, seed=9)
     few = replace(one, columns={**one.columns, "candidate_id": np.repeat(["a", "b", "c"], 20).astype(object)})
     alone, together = ([test for test in drift_tests(learned, rows) if test.kind == "level"] for rows in (one, few))
@@ -188,20 +188,20 @@ def test_rows_of_one_person_count_as_what_they_say_together(learned: OfferModel)
     assert sum(b.high - b.low for b in together) > 1.5 * sum(a.high - a.low for a in alone)
 
 
-def test_a_model_without_counts_of_likelihoods_is_compared_by_what_it_has(learned: OfferModel) -> None:
+def test_a_model_without_likelihood_counts_is_compared_by_ratings_alone(learned: OfferModel) -> None:
     check = check_drift(replace(learned, reference=None), simulate_interviews(60, seed=4))
     assert {"rated", "likelihood"}.isdisjoint(test.kind for test in check.tests)
     assert "older" in " ".join(check.not_tested)
 
 
-def test_nothing_to_compare_is_refused(learned: OfferModel) -> None:
+def test_drift_without_enough_rows_is_refused(learned: OfferModel) -> None:
     with pytest.raises(ConfigError, match="19 rows; drift needs at least 20"):
         check_drift(learned, simulate_interviews(19, seed=1))
     with pytest.raises(ConfigError, match="no training rows to compare with"):
         check_drift(OfferModel.published(), simulate_interviews(60, seed=1))
 
 
-def test_signals_that_nobody_rated_are_named(learned: OfferModel) -> None:
+def test_unrated_signals_are_named(learned: OfferModel) -> None:
     rows: Ratings = simulate_interviews(60, seed=2)
     values = rows.values.copy()
     values[:, :2] = np.nan
@@ -210,7 +210,7 @@ def test_signals_that_nobody_rated_are_named(learned: OfferModel) -> None:
     assert {test.name for test in check.significant if test.kind == "missing"} == set(learned.signals[:2])
 
 
-def test_counts_survive_the_file_and_nonsense_is_refused(learned: OfferModel) -> None:
+def test_reference_counts_survive_saving_and_invalid_ones_are_refused(learned: OfferModel) -> None:
     again = OfferModel.from_dict(learned.to_dict() | {"fingerprint": learned.fingerprint})
     assert again.reference and learned.reference
     assert again.reference.to_dict() == learned.reference.to_dict()

@@ -1,4 +1,4 @@
-"""Importances: what was put in is found, what says nothing is near zero, and halo is named."""
+"""Importances: planted signals are found, irrelevant ones are near zero, and halo is reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def found(planted: Ratings) -> TrainingResult:
     return train(planted, QUICK, curve=False)
 
 
-def test_signals_put_in_are_found_and_the_others_say_nothing(found: TrainingResult) -> None:
+def test_planted_signals_are_important_and_others_are_not(found: TrainingResult) -> None:
     assert list(found.importances)[:2] == [STRONG, WEAK]
     for name in (STRONG, WEAK):
         assert found.importances[name].permutation.low > 0
@@ -46,7 +46,7 @@ def test_signals_put_in_are_found_and_the_others_say_nothing(found: TrainingResu
     assert sum(top for top in tops if top is not None) == pytest.approx(5)
 
 
-def test_contributions_are_the_models_own(found: TrainingResult) -> None:
+def test_contributions_equal_those_of_the_model(found: TrainingResult) -> None:
     model = found.model
     assert {name: item.contribution.value for name, item in found.importances.items()} == pytest.approx(
         model.feature_importances
@@ -55,7 +55,7 @@ def test_contributions_are_the_models_own(found: TrainingResult) -> None:
         assert 0 <= item.contribution.low <= item.contribution.value <= item.contribution.high
 
 
-def test_families_and_sides_are_taken_together(found: TrainingResult, planted: Ratings) -> None:
+def test_families_and_sides_sum_the_contributions_of_their_signals(found: TrainingResult, planted: Ratings) -> None:
     added = found.model.contributions(planted.features.to_numpy())
     kinds = signal_groups(planted.catalogue)
     for kind, printed in (("family", found.importances_by_family), ("side", found.importances_by_side)):
@@ -68,8 +68,8 @@ def test_families_and_sides_are_taken_together(found: TrainingResult, planted: R
     assert sorted(chain(*kinds["side"].values())) == list(range(signals))
 
 
-def test_a_group_is_permuted_as_one() -> None:
-    """Two columns that are copies: shuffled one by one each costs little, shuffled together they cost all."""
+def test_signals_of_a_family_are_permuted_together() -> None:
+    """Two columns are copies: shuffling either costs little, shuffling both costs everything."""
     known = simulate_interviews(600, seed=1).labelled()
     values = np.random.default_rng(0).integers(1, 6, known.values.shape).astype(float)
     j, k = (known.catalogue.names.index(name) for name in ("next_steps_timeline", "next_steps_stages"))
@@ -84,7 +84,7 @@ def test_a_group_is_permuted_as_one() -> None:
     assert lost[names.index("follow_up")] > 1.2 * apart > 0
 
 
-def test_signals_rated_alike_are_named(planted: Ratings) -> None:
+def test_signals_with_nearly_equal_ratings_are_named(planted: Ratings) -> None:
     names, labels = planted.catalogue.names, [signal.label for signal in planted.catalogue.signals]
     j, k = names.index(STRONG), names.index("mutual_respect")
     values = planted.values.copy()
@@ -106,8 +106,8 @@ def test_signals_rated_alike_are_named(planted: Ratings) -> None:
     assert len(correlated_signals(replace(planted, values=values))) == 6  # a handful, and how many more
 
 
-def test_intervals_know_of_groups(model: OfferModel, interviews: Ratings) -> None:
-    """Every row four times under one candidate: four times the rows, and no more that is known."""
+def test_importance_intervals_account_for_groups(model: OfferModel, interviews: Ratings) -> None:
+    """Every row appears four times under one candidate: four times the rows, but no more information."""
     count = sum(map(len, signal_groups(model.catalogue).values()))
     lost = np.repeat(np.random.default_rng(0).normal(size=(100, count)), 4, axis=0)
     folds = [

@@ -1,4 +1,4 @@
-"""How good a model is with part of the signals: measured out of fold, kept in the model, and said where it matters."""
+"""Scores with part of the signals: measured out of fold, stored in the model, and shown with answers that need them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def own(catalogue: Catalogue) -> list[str]:
     return [signal.name for signal in catalogue.signals if signal.side == "candidate"]
 
 
-def test_parts_are_sides_families_and_some_at_random() -> None:
+def test_subsets_are_sides_families_and_random_signals() -> None:
     sides, families = ({word for s in SHIPPED.signals if (word := getattr(s, key))} for key in ("side", "family"))
     at_random = {"random:3", "random:10"}
     assert set(NAMES) == {"all", *at_random, *(f"side:{s}" for s in sides), *(f"family:{f}" for f in families)}
@@ -38,7 +38,7 @@ def test_parts_are_sides_families_and_some_at_random() -> None:
 
 
 @pytest.mark.parametrize("part", NAMES.values(), ids=NAMES)
-def test_a_part_keeps_what_it_names_and_who_rated(part: Subset) -> None:
+def test_a_subset_keeps_its_signals_and_the_rater_role(part: Subset) -> None:
     values = simulate_interviews(300, seed=2).labelled().features.to_numpy()
     kept, p = part.keep(values, np.random.default_rng(0)), len(SHIPPED.signals)
     assert (kept[:, p:] == values[:, p:]).all()
@@ -51,7 +51,7 @@ def test_a_part_keeps_what_it_names_and_who_rated(part: Subset) -> None:
         assert (after.mean(axis=0) > 0.5 * part.count / p).all()  # every signal has its turn
 
 
-def test_everything_is_scored_as_the_model_is_and_less_is_worse(result: TrainingResult) -> None:
+def test_all_signals_score_as_the_model_does_and_fewer_score_lower(result: TrainingResult) -> None:
     measured = result.partial_scores
     assert list(measured) == list(NAMES)
     for metric in ("log_loss", "roc_auc", "calibration_slope"):
@@ -61,7 +61,7 @@ def test_everything_is_scored_as_the_model_is_and_less_is_worse(result: Training
     assert all(score.low < score.value < score.high and 0 < score.n <= result.data["n"] for score in auc.values())
 
 
-def test_thin_input_says_how_good_such_answers_are(result: TrainingResult, tmp_path: Path) -> None:
+def test_an_answer_from_few_ratings_states_the_score_of_such_answers(result: TrainingResult, tmp_path: Path) -> None:
     model = OfferModel.load(result.model.save(tmp_path / "model.json"))
     follow_up = [signal.name for signal in SHIPPED.signals if signal.family == "follow_up"]
     for names, part in (
@@ -84,7 +84,7 @@ def test_thin_input_says_how_good_such_answers_are(result: TrainingResult, tmp_p
     assert f"Few ratings: 1 of {len(SHIPPED.names)} signals were rated." in plain.predict({SHIPPED.names[0]: 4}).notes
 
 
-def test_gaps_are_told_where_they_say_something(model: OfferModel) -> None:
+def test_informative_missing_ratings_are_noted(model: OfferModel) -> None:
     ratings = dict.fromkeys(own(SHIPPED), 4)
     assert not [note for note in model.predict(ratings).notes if note.startswith("Missing ratings")]
     assert not list(model.gaps_note())
@@ -107,7 +107,7 @@ def test_gaps_are_told_where_they_say_something(model: OfferModel) -> None:
     assert rows == [signed(left, 0)]
 
 
-def test_a_page_shows_what_ratings_imply_and_nothing_for_an_empty_form(model: OfferModel) -> None:
+def test_a_page_shows_implied_contributions_and_none_for_an_empty_form(model: OfferModel) -> None:
     empty = answer_view(answer_to_store(model, RatingForm({})))
     assert (empty["reasons"], empty["small"], empty["points"].answer) == ([], [], round(100 * model.base_rate))
     seen = answer_view(answer_to_store(model, RatingForm(dict.fromkeys(own(SHIPPED), 5))))
@@ -118,7 +118,7 @@ def test_a_page_shows_what_ratings_imply_and_nothing_for_an_empty_form(model: Of
     assert {row["implied"] for row in whole["technical"]["rows"]} == {"0.000"}
 
 
-def test_the_cost_of_directions_is_measured_where_there_are_any(result: TrainingResult) -> None:
+def test_the_cost_of_directions_is_measured_if_there_are_any(result: TrainingResult) -> None:
     cost = result.direction_cost
     assert cost
     assert cost.cost.low < cost.cost.value < cost.cost.high
@@ -137,6 +137,6 @@ def test_the_cost_of_directions_is_measured_where_there_are_any(result: Training
         (Score(-0.02, -0.03, -0.01, 300), "log-loss is lower with it by 0.020"),
     ],
 )
-def test_what_the_cost_of_directions_says(cost: Score, says: str) -> None:
+def test_the_cost_of_directions_is_described_with_its_n(cost: Score, says: str) -> None:
     assert says in str(DirectionCost(cost))
     assert "n = 300" in str(DirectionCost(cost))

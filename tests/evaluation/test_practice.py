@@ -1,4 +1,4 @@
-"""The difference to the best rating in own signals: an association, from enough ratings on."""
+"""Differences to the best rating in own signals: an association, shown only with enough ratings."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_the_gain_is_the_mean_difference_to_the_best_rating() -> None:
         assert own.best[0] == "5"
 
 
-def test_too_few_ratings_say_nothing() -> None:
+def test_too_few_ratings_give_no_gain() -> None:
     rows = [{"candidate_enthusiasm": 1}] * (NEEDED - 1)
     seen = practice(MODEL, Ratings.from_records(rows, MODEL.catalogue))
     assert not seen.signals
     assert ("Candidate shows enthusiasm", NEEDED - 1) in seen.thin
 
 
-def test_where_lower_is_better_the_lowest_is_the_best() -> None:
+def test_the_lowest_rating_is_best_if_lower_is_better() -> None:
     signals = tuple(replace(signal, better="lower") for signal in MODEL.catalogue.signals)
     model = replace(MODEL, catalogue=replace(MODEL.catalogue, signals=signals))
     rows = Ratings.from_records([{"candidate_enthusiasm": 4}] * NEEDED, model.catalogue)

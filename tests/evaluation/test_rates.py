@@ -1,4 +1,4 @@
-"""Rates and ratios of groups: published examples, zeros, whole numbers, rows of one person."""
+"""Rates and ratios of groups: published examples, zeros, whole numbers, several rows of one person."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("counts", "katz", "score", "p", "z"), EXAMPLES)
-def test_published_examples(
+def test_published_examples_are_reproduced(
     counts: tuple[int, int, int, int],
     katz: tuple[float, float],
     score: tuple[float, float] | None,
@@ -48,7 +48,7 @@ def test_published_examples(
 @pytest.mark.parametrize(
     ("a", "n", "b", "m"), [(0, 20, 10, 20), (10, 20, 0, 20), (20, 20, 20, 20), (0, 5, 0, 5), (5, 5, 1, 9)]
 )
-def test_intervals_hold_at_zero_and_at_all(a: int, n: int, b: int, m: int) -> None:
+def test_ratio_intervals_are_valid_at_rates_of_zero_and_one(a: int, n: int, b: int, m: int) -> None:
     low, high = ratio_interval(a, n, b, m)
     assert 0 <= low < high
     assert (low == 0) == (a == 0)
@@ -57,7 +57,7 @@ def test_intervals_hold_at_zero_and_at_all(a: int, n: int, b: int, m: int) -> No
         assert low <= (a / n) / (b / m) <= high
 
 
-def test_ends_are_where_the_score_test_turns() -> None:
+def test_interval_ends_invert_the_score_test() -> None:
     for counts in [(3, 17, 8, 23), (1, 40, 30, 31), (0, 9, 4, 12)]:
         low, high = ratio_interval(*counts)
         assert score_statistic(*counts, high) == pytest.approx(-1.6449, abs=1e-3)
@@ -65,14 +65,14 @@ def test_ends_are_where_the_score_test_turns() -> None:
             assert score_statistic(*counts, low) == pytest.approx(1.6449, abs=1e-3)
 
 
-def test_the_highest_of_several_widens_the_upper_end_only() -> None:
+def test_comparing_with_the_highest_rate_widens_only_the_upper_end() -> None:
     one, several = ratio_interval(10, 40, 20, 40), ratio_interval(10, 40, 20, 40, chosen_from=8)
     assert several[0] == one[0]
     assert several[1] > one[1]
     assert ratio_interval(10, 40, 20, 40, chosen_from=2) == one
 
 
-def test_four_fifths_is_exact_for_every_small_pair_of_groups() -> None:
+def test_the_four_fifths_rule_is_exact_for_small_groups() -> None:
     wrong = 0
     for n in range(1, 19):
         for m in range(1, 19):
@@ -83,14 +83,14 @@ def test_four_fifths_is_exact_for_every_small_pair_of_groups() -> None:
     assert wrong > 9  # floats get many of them wrong, such as 3/5 against 6/8
 
 
-def test_wilson_holds_the_truth() -> None:
+def test_wilson_intervals_cover_the_true_rate() -> None:
     for share in (0.05, 0.3, 0.5):
         n = 60
         held = [wilson(count, n)[0] <= share <= wilson(count, n)[1] for count in range(n + 1)]
         assert 0.85 < binom.pmf(range(n + 1), n, share)[held].sum() < 0.95
 
 
-def test_rows_of_one_person_count_as_what_they_say_together() -> None:
+def test_the_design_effect_counts_copied_rows_once() -> None:
     rng = np.random.default_rng(0)
     people = rng.random(400) < 0.4
     place = np.zeros(1200, int)

@@ -1,4 +1,4 @@
-"""Scores: equal to scikit-learn's where it has them, with intervals that mean what they say."""
+"""Scores equal those of scikit-learn where it has them, and their intervals have the stated coverage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from predictor.evaluation.scores import METRICS, GroupBootstrap, calibration, ga
 
 @settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.05, 0.3, 0.31, 0.8]), st.integers(0, 3)), min_size=5))
-def test_scores_equal_scikit_learns(rows: list[tuple[bool, float, int]]) -> None:
+def test_scores_equal_those_of_scikit_learn(rows: list[tuple[bool, float, int]]) -> None:
     y, p, weight = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     if len(set(y[weight > 0])) < 2:
         return
@@ -36,7 +36,7 @@ def _world(rng: np.random.Generator, groups: int) -> tuple[np.ndarray, np.ndarra
     return y, p, group
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+def test_score_intervals_have_their_nominal_coverage() -> None:
     rng = np.random.default_rng(0)
     truth_y, truth_p, _ = _world(rng, 200_000)
     truth = METRICS["log_loss"](truth_y, truth_p, np.ones(len(truth_y)))
@@ -48,7 +48,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert 0.84 <= np.mean(inside) <= 0.96  # 90 % +- 3 standard errors; rows taken as independent give about 65 %
 
 
-def test_gain_is_paired() -> None:
+def test_gains_are_paired() -> None:
     rng = np.random.default_rng(1)
     y, p, group = _world(rng, 300)
     worse = np.clip(p + 0.05, 0, 1)
@@ -58,7 +58,7 @@ def test_gain_is_paired() -> None:
     assert saved.high - saved.low < (alone.high - alone.low) / 2
 
 
-def test_calibration_slope_says_how_far_too_extreme_predictions_are() -> None:
+def test_the_calibration_slope_is_below_one_for_extreme_predictions() -> None:
     rng = np.random.default_rng(3)
     log_odds = rng.normal(size=20_000)
     y = (rng.random(len(log_odds)) < 1 / (1 + np.exp(-log_odds))).astype(float)
@@ -71,7 +71,7 @@ def test_calibration_slope_says_how_far_too_extreme_predictions_are() -> None:
     assert np.isfinite(slope(np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.ones(2)))  # outcomes that are separated
 
 
-def test_calibration_bins() -> None:
+def test_calibration_bins_hold_means_and_counts() -> None:
     rng = np.random.default_rng(2)
     y, p, _ = _world(rng, 2000)
     bins = calibration(y, p)
