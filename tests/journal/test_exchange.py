@@ -1,4 +1,4 @@
-"""A journal that moves: exports and what reads them back, ordinary files, all or nothing, and the command line."""
+"""Export and import of a journal: round trips, ordinary rating files, all or nothing, and the commands."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def insert(journal: Journal, *kept: Entry) -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kept=st.lists(entries(), max_size=3))
 @example(kept=[Entry(id=new_id(), title="'=1+1", note="\r", who="''@\0\u2028")])
-def test_what_is_kept_comes_back_also_by_csv_and_json(tmp_path: Path, kept: list[Entry]) -> None:
+def test_an_export_is_imported_back_unchanged_from_csv_and_json(tmp_path: Path, kept: list[Entry]) -> None:
     first, second, third = (Journal(tmp_path / f"{new_id()}.journal") for _ in range(3))
     insert(first, *kept)
     assert sorted(first.entries(), key=lambda entry: entry.id) == sorted(kept, key=lambda entry: entry.id)
@@ -81,7 +81,7 @@ def test_what_is_kept_comes_back_also_by_csv_and_json(tmp_path: Path, kept: list
         assert not row["note"].startswith(tuple("=+-@\t\r\n"))
 
 
-def test_import_is_all_or_nothing_and_says_what_is_wrong_where(journal: Journal) -> None:
+def test_an_import_with_a_problem_adds_nothing_and_names_its_place(journal: Journal) -> None:
     journal.set_outcome(journal.add("one", {GOALS: 4}, estimate=SAID).id, "offer")
     rows = list(csv.DictReader(io.StringIO(journal.export_csv())))
     spoilt = {
@@ -110,7 +110,7 @@ def test_import_is_all_or_nothing_and_says_what_is_wrong_where(journal: Journal)
     assert journal.import_csv(table(good)) == 1
 
 
-def test_ordinary_ratings_are_imported_with_what_they_say(journal: Journal, tmp_path: Path) -> None:
+def test_ordinary_rating_files_are_imported_with_their_context(journal: Journal, tmp_path: Path) -> None:
     header = f"interview_id,candidate_id,stage,rater_role,rated_on,outcome_on,origin,{GOALS},offer\n"
     (tmp_path / "mine.csv").write_text(
         header + ",,,,,,,,\nI-1,C-1,first,Observer,2026-05-01,2026-05-08,,4,yes\n,,,,,,,2,\n"
@@ -138,7 +138,7 @@ def test_ordinary_ratings_are_imported_with_what_they_say(journal: Journal, tmp_
             journal.import_json(json.dumps([{**row, "id": "", name: "2100-01-01"}]).encode())
 
 
-def test_the_template_and_what_people_call_things_are_known(journal: Journal) -> None:
+def test_the_template_and_common_column_names_are_recognised(journal: Journal) -> None:
     header = template_csv(journal.catalogue).strip().split(",")
     values = {
         "Title": "Acme", "Who": "AB", "Date": "2026-05-01", "Round": "second", "When will you hear": "2026-05-20",
@@ -169,13 +169,13 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize(("text", "says"), FOREIGN.items())
-def test_what_cannot_be_imported_is_shown_where_it_stands(journal: Journal, text: str, says: str) -> None:
+def test_import_problems_name_row_and_column(journal: Journal, text: str, says: str) -> None:
     with pytest.raises(RatingsError, match=says):
         journal.import_csv(text.encode())
     assert journal.entries() == []
 
 
-def test_what_has_changed_since_an_export_stays_as_it_is(journal: Journal) -> None:
+def test_an_import_never_overwrites_entries_changed_since_the_export(journal: Journal) -> None:
     entry = journal.add("Acme", {GOALS: 4}, who="AB")
     export = journal.export_json().encode()
     journal.edit(entry.id, note="They called.", private_note="SECRET")
@@ -196,7 +196,7 @@ def test_what_has_changed_since_an_export_stays_as_it_is(journal: Journal) -> No
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
-def test_import_and_export_by_command(
+def test_the_import_and_export_commands_work(
     run: Callable[..., Result], workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(import_export, "MOST_ROWS", 300)
@@ -240,13 +240,13 @@ JSON_FAULTS = {
 
 
 @pytest.mark.parametrize(("text", "says"), JSON_FAULTS.items())
-def test_json_that_is_no_export_is_refused_in_words(journal: Journal, text: str, says: str) -> None:
+def test_json_that_is_no_export_is_refused_with_a_clear_message(journal: Journal, text: str, says: str) -> None:
     with pytest.raises(RatingsError, match=says):
         journal.import_json(text.encode(), "mine.json")
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_train_on_a_journal_by_command(run: Callable[..., Result], workplace: Path) -> None:
+def test_the_train_command_learns_from_a_journal(run: Callable[..., Result], workplace: Path) -> None:
     assert run("train", "--journal", "no.journal").output == (
         "Error: no.journal: no such journal; check the path, or save an interview first\n"
     )

@@ -1,4 +1,4 @@
-"""The journal's file: deleted for good, one file and many hands, what is spoilt or older, and full disks."""
+"""The journal's file: permanent deletion, concurrent writers, damaged or older files, and full disks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "my.journal")
 
 
-def test_deleted_for_good(journal: Journal) -> None:
+def test_a_deleted_entry_leaves_no_bytes_in_the_file(journal: Journal) -> None:
     secrets = [f"SECRET-{number}-" + "x" * 3000 for number in range(80)]  # over many pages of the file
     ids = [journal.add(f"TITLE-{number}", {GOALS: 4}, note=note).id for number, note in enumerate(secrets)]
     journal.edit(ids[0], note="OTHER")
@@ -48,7 +48,7 @@ def test_deleted_for_good(journal: Journal) -> None:
             call(ids[0])
 
 
-def test_deleted_for_good_also_where_another_tool_has_set_a_write_ahead_log(journal: Journal) -> None:
+def test_a_deleted_entry_leaves_no_bytes_in_a_write_ahead_log(journal: Journal) -> None:
     ids = [journal.add(f"TITLE-{number}", {GOALS: 4}, note=f"SECRET-{number}-" + "x" * 3000).id for number in range(5)]
     _sqlite(journal.path, "PRAGMA journal_mode = WAL", "UPDATE entries SET note = note || '!'")
     assert len(journal.entries()) == 5  # reading is no reason to change the file
@@ -68,7 +68,7 @@ def test_deleted_for_good_also_where_another_tool_has_set_a_write_ahead_log(jour
     assert b"SECRET" not in journal.path.read_bytes()
 
 
-def test_a_copy_that_another_tool_keeps_in_the_file_is_told_of(journal: Journal) -> None:
+def test_a_trigger_that_copies_deleted_entries_is_reported(journal: Journal) -> None:
     copy = "CREATE TRIGGER keep AFTER DELETE ON entries BEGIN INSERT INTO copies VALUES (old.note); END"
     id_ = journal.add("one", {GOALS: 4}, note="SECRET").id
     _sqlite(journal.path, "CREATE TABLE copies (note TEXT)", copy)
@@ -80,7 +80,7 @@ def test_a_copy_that_another_tool_keeps_in_the_file_is_told_of(journal: Journal)
 
 
 @pytest.mark.parametrize("call", [Journal, Journal.existing, Journal.recognises])
-def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path, call: Callable[[Path], Any]) -> None:
+def test_pipes_and_circular_links_are_refused_without_waiting(tmp_path: Path, call: Callable[[Path], Any]) -> None:
     pipe, circle = tmp_path / "pipe", tmp_path / "circle"
     os.mkfifo(pipe)
     circle.symlink_to(circle)
@@ -111,7 +111,7 @@ def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path, call: Callab
         (["DROP TABLE answers"], "damaged: no such table: answers"),
     ],
 )  # fmt: skip
-def test_a_table_that_another_tool_has_changed_is_used_or_refused_in_words(
+def test_a_table_changed_by_another_tool_is_used_or_clearly_refused(
     journal: Journal, change: list[str], says: str | None
 ) -> None:
     id_ = journal.add("one", {GOALS: 4}).id
@@ -126,7 +126,7 @@ def test_a_table_that_another_tool_has_changed_is_used_or_refused_in_words(
             Journal(journal.path).export_csv()
 
 
-def test_many_hands(tmp_path: Path) -> None:
+def test_concurrent_threads_and_processes_lose_no_entry(tmp_path: Path) -> None:
     path = tmp_path / "shared.journal"
     code = (
         "import sys; from predictor.journal.store import Journal\n"
@@ -197,7 +197,7 @@ SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize(("spoil", "says"), SPOILT.values(), ids=SPOILT)
-def test_spoilt_files_are_refused_and_left_as_they_are(tmp_path: Path, spoil: Callable[[Path], Any], says: str) -> None:
+def test_damaged_files_are_refused_unchanged(tmp_path: Path, spoil: Callable[[Path], Any], says: str) -> None:
     path = tmp_path / "my.journal"
     spoil(path)
     before = {item: item.read_bytes() for item in tmp_path.iterdir() if item.is_file()}
@@ -206,7 +206,9 @@ def test_spoilt_files_are_refused_and_left_as_they_are(tmp_path: Path, spoil: Ca
     assert {item: item.read_bytes() for item in tmp_path.iterdir() if item.is_file()} == before
 
 
-def test_for_the_owner_only_and_never_made_twice(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_is_private_and_never_created_again_once_deleted(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
     journal.add("kept", {GOALS: 4})
     with journal._file.open(write=True), pytest.raises(JournalError, match="another program has held it"):
@@ -218,7 +220,7 @@ def test_for_the_owner_only_and_never_made_twice(journal: Journal, monkeypatch: 
     assert not journal.path.exists()
 
 
-def test_a_making_that_was_cut_off_is_made_anew(journal: Journal) -> None:
+def test_an_interrupted_creation_is_repeated(journal: Journal) -> None:
     journal.add("lost, since the making was not done", {GOALS: 4})
     # what SQLite leaves beside the file when it is killed: before, there were 0 pages; sqlite.org/fileformat2.html, 3
     nothing = struct.pack(">8s5I", bytes.fromhex("d9d505f920a163d7"), 0, 0, 0, 512, 4096).ljust(512, b"\0")
@@ -228,7 +230,7 @@ def test_a_making_that_was_cut_off_is_made_anew(journal: Journal) -> None:
     assert list(journal.path.parent.iterdir()) == [journal.path]
 
 
-def test_a_deletion_without_room_to_rebuild_the_file_says_what_is_done(journal: Journal) -> None:
+def test_a_deletion_on_a_full_disk_states_what_was_deleted(journal: Journal) -> None:
     first, *others = [journal.add(f"TITLE-{number}", {GOALS: 4}, note="x" * 3000).id for number in range(20)]
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size // 2, before[1]))

@@ -1,4 +1,4 @@
-"""Older layouts of a journal's file, and older exports: read, brought up to date, and nothing lost."""
+"""Older layouts of a journal's file and older exports are read and upgraded without loss."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def expected(layout: int) -> list[Entry]:
 
 
 @pytest.mark.parametrize("layout", ESTIMATES)
-def test_an_older_layout_is_brought_up_to_date(tmp_path: Path, layout: int) -> None:
+def test_an_older_layout_is_upgraded(tmp_path: Path, layout: int) -> None:
     path = tmp_path / "old.journal"
     make(path, layout)
     journal = Journal(path)
@@ -76,7 +76,7 @@ def test_an_older_layout_is_brought_up_to_date(tmp_path: Path, layout: int) -> N
     assert [item.name for item in tmp_path.iterdir()] == ["old.journal"]
 
 
-def test_an_older_layout_that_cannot_be_written_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_damaged_older_layout_is_refused_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "old.journal"
     make(path, 3)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as file:
@@ -87,7 +87,7 @@ def test_an_older_layout_that_cannot_be_written_is_left_as_it_is(tmp_path: Path)
     assert path.read_bytes() == before
 
 
-def test_an_export_of_before_is_imported(tmp_path: Path) -> None:
+def test_an_older_export_is_imported(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "my.journal")
     row: dict[str, Any] = {
         "id": new_id(), "title": "'=1", "note": "n", "held_on": "2026-04-30", "group": "AB", "rater_role": "observer", GOALS: "4",

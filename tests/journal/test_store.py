@@ -1,4 +1,4 @@
-"""The journal: what is kept and changed, what an outcome freezes, whose day it is, and what there is to learn from."""
+"""The journal: entries and changes, what freezes a rating, local days, and the ratings it can train on."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return turn
 
 
-def test_the_outcome_freezes_the_rating_for_good(journal: Journal, clock: Callable[[int], None]) -> None:
+def test_an_outcome_freezes_the_rating_permanently(journal: Journal, clock: Callable[[int], None]) -> None:
     entry = journal.add(
         "Acme", {GOALS: 3, RAPPORT: None}, rater_role="candidate", guess=60, estimate=SAID, answer=ANSWER
     )
@@ -93,7 +93,7 @@ def test_the_outcome_freezes_the_rating_for_good(journal: Journal, clock: Callab
         ("UTC", "2026-05-02T00:00:01", "2026-05-01", True),
     ],
 )
-def test_hindsight_is_by_the_day_of_who_rates(
+def test_hindsight_uses_the_raters_local_day(
     journal: Journal, monkeypatch: pytest.MonkeyPatch, zone: str, kept: str, known: str, hindsight: bool
 ) -> None:
     monkeypatch.setenv("TZ", zone)
@@ -129,7 +129,7 @@ def test_hindsight_is_by_the_day_of_who_rates(
         (None, "2026-05-01T12:00", date(2026, 5, 1)),
     ],
 )
-def test_the_day_is_the_browsers(
+def test_today_is_the_browsers_day(
     journal: Journal, monkeypatch: pytest.MonkeyPatch, browser: date | None, now: str, day: date
 ) -> None:
     monkeypatch.setattr(days, "now", lambda: datetime.fromisoformat(f"{now}+00:00"))
@@ -140,7 +140,7 @@ def test_the_day_is_the_browsers(
         journal.set_outcome(entry.id, "offer", at=day + timedelta(1), day=browser)
 
 
-def test_an_outcome_is_not_known_before_it_has_come(journal: Journal, clock: Callable[[int], None]) -> None:
+def test_an_outcome_dated_in_the_future_is_refused(journal: Journal, clock: Callable[[int], None]) -> None:
     entry = journal.add("Acme", {GOALS: 4})
     for at in (date(2026, 5, 2), date(2027, 1, 1)):
         with pytest.raises(JournalError, match="no outcome can be known"):
@@ -150,7 +150,7 @@ def test_an_outcome_is_not_known_before_it_has_come(journal: Journal, clock: Cal
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_what_says_how_it_went_freezes_the_rating(journal: Journal, outcome: str) -> None:
+def test_only_decisive_outcomes_freeze_the_rating(journal: Journal, outcome: str) -> None:
     entry = journal.set_outcome(journal.add("Acme", {GOALS: 3}).id, outcome)
     assert entry.frozen == (outcome in FREEZING_OUTCOMES) == (outcome not in ("still open", "withdrew"))
     assert journal.set_outcome(entry.id, "still open").outcome_on == (entry.outcome_on if entry.frozen else None)
@@ -158,7 +158,7 @@ def test_what_says_how_it_went_freezes_the_rating(journal: Journal, outcome: str
         journal.set_outcome(entry.id, "offr")
 
 
-def test_an_interview_without_ratings_cannot_be_kept(journal: Journal) -> None:
+def test_an_interview_without_ratings_is_refused(journal: Journal) -> None:
     with pytest.raises(RatingsError, match="no signal is rated; rate one at least"):
         journal.add("Acme", {GOALS: None})
     entry = journal.add("Acme", {GOALS: 4})
@@ -179,13 +179,13 @@ def test_bad_entries_are_refused_with_every_problem(journal: Journal) -> None:
     assert journal.entries() == []
 
 
-def test_newest_first(journal: Journal) -> None:
+def test_entries_are_listed_newest_first(journal: Journal) -> None:
     held = [date(2026, 5, 2), None, date(2026, 5, 3), date(2026, 5, 3)]
     ids = [journal.add(str(day), {GOALS: 4}, held_on=day).id for day in held]
     assert [entry.id for entry in journal.entries()] == [ids[1], ids[3], ids[2], ids[0]]  # rated today, whenever held
 
 
-def test_a_query_narrows_and_sorts(journal: Journal, clock: Callable[[int], None]) -> None:
+def test_a_query_filters_and_sorts(journal: Journal, clock: Callable[[int], None]) -> None:
     rows = [("Acme", "AB", "phone", 3, "offer"), ("Initech", "CD", "phone", 2, ""), ("Globex", "ab", "second", 1, "")]
     ids = {}
     for title, who, round_, later, outcome in rows:
@@ -210,7 +210,7 @@ def test_a_query_narrows_and_sorts(journal: Journal, clock: Callable[[int], None
     assert ([entry.title for entry in waiting], total) == (["Globex"], 2)
 
 
-def test_people_come_by_what_is_due_and_never_by_likelihood(journal: Journal, clock: Callable[[int], None]) -> None:
+def test_people_are_sorted_by_due_day_and_never_by_likelihood(journal: Journal, clock: Callable[[int], None]) -> None:
     for who, due, p in (("late", 9, 0.9), ("soon", 2, 0.1), ("none", None, 0.5), ("done", 1, 0.3), ("soon", 5, 0.99)):
         due_on = FIRST + timedelta(due) if due else None
         entry = journal.add(
@@ -234,7 +234,7 @@ def test_people_come_by_what_is_due_and_never_by_likelihood(journal: Journal, cl
     assert journal.last_try("late") is None
 
 
-def test_both_sides_of_an_interview_are_hidden_until_both_have_rated(journal: Journal) -> None:
+def test_each_side_is_hidden_until_both_have_rated(journal: Journal) -> None:
     one = journal.add("Acme", {GOALS: 4}, who="AB", rater_role="interviewer", interview="0" * 12)
     alone = journal.add("Globex", {GOALS: 2}, who="AB", rater_role="candidate")
     assert journal.hidden_until_both_rated([one, alone]) == {one.id}
@@ -254,7 +254,7 @@ def test_both_sides_of_an_interview_are_hidden_until_both_have_rated(journal: Jo
     assert journal.get(alone.id).interview == ""  # it waits for nobody
 
 
-def test_ratings_to_train_on(journal: Journal, clock: Callable[[int], None]) -> None:
+def test_ratings_to_train_on_have_a_known_outcome(journal: Journal, clock: Callable[[int], None]) -> None:
     ids = [journal.add(word, {GOALS: 4}, who=word[:4], rater_role="candidate").id for word in OUTCOMES]
     for id_, outcome in zip(ids, OUTCOMES, strict=True):
         journal.set_outcome(id_, outcome, at=date(2026, 4, 30) if outcome == "offer" else None)
@@ -269,7 +269,7 @@ def test_ratings_to_train_on(journal: Journal, clock: Callable[[int], None]) -> 
     assert not ratings.simulated
 
 
-def test_calibration_counts_what_is_past_its_day(journal: Journal, clock: Callable[[int], None]) -> None:
+def test_calibration_counts_only_entries_past_their_due_day(journal: Journal, clock: Callable[[int], None]) -> None:
     soon, later = FIRST + timedelta(5), FIRST + timedelta(20)
     rows = [
         ("offer", soon, None), ("no offer", soon, None), ("offer", later, None), ("no answer", soon, None),
@@ -294,7 +294,7 @@ def test_calibration_counts_what_is_past_its_day(journal: Journal, clock: Callab
     assert [len(part) for part in Journal(journal.path.with_name("new")).calibration()] == [0, 0]
 
 
-def test_of_a_person_who_is_forgotten_only_numbers_are_left(journal: Journal, clock: Callable[[int], None]) -> None:
+def test_deleting_a_person_leaves_only_counts(journal: Journal, clock: Callable[[int], None]) -> None:
     for number in range(6):
         entry = journal.add(f"SECRET-{number}", {GOALS: 4}, who="SECRET NAME" if number % 2 else "CD")
         journal.set_outcome(entry.id, ("offer", "still open", "no offer")[number % 3])
@@ -307,7 +307,7 @@ def test_of_a_person_who_is_forgotten_only_numbers_are_left(journal: Journal, cl
     assert [journal.deleted_since(FIRST + timedelta(later)) for later in (0, 1, 4)] == [3, 1, 0]
 
 
-def test_the_new_model_is_held_against_the_present_one(journal: Journal, tmp_path: Path) -> None:
+def test_a_model_trained_on_the_journal_is_compared_with_the_present_one(journal: Journal, tmp_path: Path) -> None:
     write_csv(simulate_interviews(130, seed=3, base_rate=0.5), tmp_path / "some.csv")
     assert journal.import_csv(tmp_path / "some.csv") == 130
     seen: list[tuple[int, int]] = []
