@@ -1,4 +1,4 @@
-"""MLflow's autologging around our fits: one run each, none for what is fitted inside."""
+"""MLflow's autologging of our fits: one run for each fit, none for the models fitted inside it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ print(json.dumps({what: list(runs.values()) for what, runs in told.items()}))
 """
 
 
-def test_one_run_a_fit(tmp_path: Path, warm_python: Path) -> None:
+def test_each_fit_logs_one_run(tmp_path: Path, warm_python: Path) -> None:
     done = subprocess.run([warm_python, "-c", CODE, tmp_path], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     printed = json.loads(done.stdout.splitlines()[-1])

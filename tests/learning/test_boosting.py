@@ -1,4 +1,4 @@
-"""Boosters: tables that equal the trees, of few terms each, and that keep directions."""
+"""Boosters: their tables equal the trees, have few signals each, and keep directions."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def _everywhere(terms: TablesByTerms, grid: Grid) -> Any:
 
 @pytest.mark.parametrize(("order", "within"), SETS)
 @pytest.mark.parametrize("directions", [NONE, np.array([1, 0, 0, -1])], ids=["free", "directed"])
-def test_tables_equal_the_trees(order: int, within: Any, directions: Any) -> None:
-    """At every combination of knots, by LightGBM's own answer; and of "not rated" where that has a code."""
+def test_tables_equal_the_lightgbm_trees(order: int, within: Any, directions: Any) -> None:
+    """At every combination of knots, also for "not rated" where it has a code; compared with LightGBM's prediction."""
     rows = _rows(0, directions)
     fit, grid = fit_fold(rows, 0, order, within), rows.grid
     numbers = np.split(fit.cell_codes.codes, grid.offsets[1:-1])
@@ -59,7 +59,7 @@ def test_tables_equal_the_trees(order: int, within: Any, directions: Any) -> Non
 
 
 @pytest.mark.parametrize(("order", "within"), SETS)
-def test_no_path_asks_about_more_terms_than_may_stand_together(order: int, within: Any) -> None:
+def test_no_tree_path_uses_more_signals_than_allowed(order: int, within: Any) -> None:
     rows = _rows(1)
     terms = tables_of(fit_fold(rows, 0, order, within), rows.grid, steps=60)
     allowed = within or list(combinations(range(4), order))
@@ -74,7 +74,7 @@ def test_no_path_asks_about_more_terms_than_may_stand_together(order: int, withi
     directions=st.lists(st.sampled_from([-1, 0, 1]), min_size=4, max_size=4).map(np.array),
     trees=st.sampled_from(SETS),
 )
-def test_directions_hold_at_every_combination_of_the_other_cells(seed: int, directions: Any, trees: Any) -> None:
+def test_directions_hold_for_every_value_of_the_other_signals(seed: int, directions: Any, trees: Any) -> None:
     rows = _rows(seed, directions, n=150, fold_seed=seed)
     terms = tables_of(fit_fold(rows, 0, *trees), rows.grid, steps=40)
     total = _everywhere(terms, rows.grid)
@@ -83,7 +83,7 @@ def test_directions_hold_at_every_combination_of_the_other_cells(seed: int, dire
         assert rise.min() >= -1e-12
 
 
-def test_not_rated_is_the_mean_of_the_ratings_where_a_term_has_a_direction() -> None:
+def test_not_rated_is_the_mean_of_ratings_for_terms_with_a_direction() -> None:
     rows = _rows(2, np.array([1, 1, 0, 0]))
     fit = fit_fold(rows, 0, order=2)
     total, shares = _everywhere(tables_of(fit, rows.grid, steps=30), rows.grid), fit.cell_codes.shares
@@ -92,7 +92,7 @@ def test_not_rated_is_the_mean_of_the_ratings_where_a_term_has_a_direction() -> 
     assert not np.isclose(total[:, :, :, 6], np.tensordot(total[..., :6], shares[21:27], axes=1)).all()
 
 
-def test_cells_are_drawn_by_their_weights() -> None:
+def test_cells_are_drawn_in_proportion_to_their_weights() -> None:
     grid = Grid(np.ones(2), np.ones(2), np.array([3, 2]))
     weights = np.array([0.2, 0.0, 0.5, 0.3, 0.0, 1.0, 0.0])
     drawn = draw_cells(np.tile(weights, (20_000, 1)), grid, np.random.default_rng(0))
@@ -100,7 +100,7 @@ def test_cells_are_drawn_by_their_weights() -> None:
     assert (drawn[:, 1] == 1).all()
 
 
-def test_rows_that_say_nothing_end_at_the_base_rate() -> None:
+def test_rows_without_information_give_the_base_rate() -> None:
     rows = _rows(3)
     y, fold = rows.y, rows.fold
     for value in (2.0, np.nan):
@@ -111,7 +111,7 @@ def test_rows_that_say_nothing_end_at_the_base_rate() -> None:
         assert strongest_interactions(silent, found.tables, 2) == []
 
 
-def test_terms_that_act_together_come_first() -> None:
+def test_interacting_terms_are_ranked_first() -> None:
     rows = _rows(4, n=1000)
     fits = [fit_fold(rows, k, order=2) for k in range(3)]
     assert set(strongest_interactions(rows, average(rows, fits).tables, 2)[:3]) == {(0, 1), (0, 3), (1, 3)}

@@ -1,4 +1,4 @@
-"""The classifier: scikit-learn's own checks, tables that equal the pool, and honest behaviour."""
+"""The classifier: scikit-learn's own checks, tables that equal the pool, intervals, classes and bad input."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from predictor.ratings.signals import ContextInput, Scale, Signal
 
 @parametrize_with_checks([OfferClassifier()])  # type: ignore[untyped-decorator]  # of scikit-learn, which has no types
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-def test_scikit_learn_estimator_checks(estimator: OfferClassifier, check: Callable[[Any], None]) -> None:
+def test_scikit_learn_estimator_checks_pass(estimator: OfferClassifier, check: Callable[[Any], None]) -> None:
     check(estimator)
 
 
@@ -51,7 +51,7 @@ def _anything(catalogue: Catalogue, rows: int, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("n", "strong"), [(500, False), (400, True)], ids=["as simulated", "by strong interactions"])
-def test_tables_equal_the_pool_they_came_from(n: int, strong: bool) -> None:
+def test_tables_equal_the_pool(n: int, strong: bool) -> None:
     ratings = simulate_interviews(n, seed=1).labelled()
     y = ratings.y
     if strong:  # three signals that only tell together: boosters get all the weight, and tables of three terms
@@ -79,7 +79,7 @@ def test_tables_equal_the_pool_they_came_from(n: int, strong: bool) -> None:
     assert bool(model.triples) == strong
 
 
-def test_the_same_model_by_one_job_or_two_and_any_backend() -> None:
+def test_jobs_and_backend_do_not_change_the_model() -> None:
     ratings = simulate_interviews(200, seed=1).labelled()
     models = []
     for backend, jobs in (("threading", 1), ("threading", 2), ("loky", 2)):
@@ -89,7 +89,7 @@ def test_the_same_model_by_one_job_or_two_and_any_backend() -> None:
     assert len(set(models)) == 1
 
 
-def test_a_member_is_the_penalised_regression_that_it_says(interviews: Ratings) -> None:
+def test_a_pool_member_equals_its_penalised_regression(interviews: Ratings) -> None:
     ratings = interviews.labelled()
     either = replace(ratings.catalogue, signals=tuple(replace(s, better="either") for s in ratings.catalogue.signals))
     pool = OfferClassifier(either).fit(ratings.features, ratings.y).pool_
@@ -107,8 +107,8 @@ def test_a_member_is_the_penalised_regression_that_it_says(interviews: Ratings) 
         np.testing.assert_allclose(same.decision_function(design * scale), log_odds, atol=1e-4)
 
 
-def test_signals_that_nobody_rated_change_no_answer(interviews: Ratings) -> None:
-    """What is expected of them is what the others say already."""
+def test_unrated_signals_change_no_answer(interviews: Ratings) -> None:
+    """Their expected values follow from the other signals, so they add no information."""
     ratings = interviews.labelled().rows(np.arange(60))
     never = list(ratings.catalogue.names[::3])
     full, fewer_signals = ratings.features.fillna(3.0), ratings.catalogue.without(never)
@@ -120,8 +120,8 @@ def test_signals_that_nobody_rated_change_no_answer(interviews: Ratings) -> None
     np.testing.assert_allclose(log_odds, fewer.log_odds(kept.to_numpy()), atol=1e-5)
 
 
-def test_intervals_narrow_with_data_and_hold_the_near_truth() -> None:
-    """The near truth is a model of 30,000 simulated interviews; the catalogue's interval is a 90 % one."""
+def test_intervals_narrow_with_data_and_cover_a_near_true_model() -> None:
+    """The near-true model is trained on 30,000 simulated interviews; the catalogue's interval is a 90 % one."""
     X, y = _simulated(30_000, 99)
     pool = fit_pool(X.to_numpy(), y, Catalogue.shipped(), boosted=False)
     truth = assemble(pool, X.to_numpy(), y, Catalogue.shipped())
@@ -139,7 +139,7 @@ def test_intervals_narrow_with_data_and_hold_the_near_truth() -> None:
     assert widths[50] > 1.2 * widths[200] > 1.2 * 1.2 * widths[1000]
 
 
-def test_tables_are_centred_and_pairs_say_only_what_is_theirs() -> None:
+def test_single_and_pair_tables_are_centred() -> None:
     ratings = simulate_interviews(400, seed=1).labelled()
     classifier = OfferClassifier(ratings.catalogue).fit(ratings.features, ratings.y)
     model = classifier.model_
@@ -151,8 +151,8 @@ def test_tables_are_centred_and_pairs_say_only_what_is_theirs() -> None:
         np.testing.assert_allclose(pair.log_odds @ shares[pair.second], 0, atol=1e-6)
 
 
-def test_contributions_are_look_ups_with_half_of_each_pair(model: OfferModel) -> None:
-    """Where everything was rated."""
+def test_contributions_take_half_of_each_pair(model: OfferModel) -> None:
+    """If every signal is rated."""
     rating = {"rater_role": "candidate", **dict.fromkeys(model.signals, 2), "goals_discussed": 4}
     found = {item.signal: item.log_odds for item in model.predict(rating).contributions}
     cell = dict.fromkeys(model.signals, 1) | {"rater_role": 2, "goals_discussed": 3}
@@ -163,7 +163,7 @@ def test_contributions_are_look_ups_with_half_of_each_pair(model: OfferModel) ->
     assert found == pytest.approx(expected, abs=1e-12)
 
 
-def test_contributions_have_a_third_of_each_triple(model: OfferModel) -> None:
+def test_contributions_take_a_third_of_each_triple(model: OfferModel) -> None:
     names = ("goals_discussed", "mutual_rapport", "rater_role")
     table = np.arange(6 * 6 * 4, dtype=float).reshape(6, 6, 4) / 100
     more = replace(model, triples=(Triple(names, table),))
@@ -191,7 +191,7 @@ def test_columns_in_another_order_are_refused(interviews: Ratings) -> None:
         OfferClassifier(ratings.catalogue).fit(ratings.X.iloc[:, :3], ratings.y)
 
 
-def test_few_groups_are_enough_to_fit_and_are_never_split() -> None:
+def test_few_groups_suffice_to_fit_and_are_never_split() -> None:
     ratings = simulate_interviews(300, seed=1).labelled()
     for count in (1, 2, 3):
         groups = np.arange(len(ratings)) % count
@@ -202,7 +202,7 @@ def test_few_groups_are_enough_to_fit_and_are_never_split() -> None:
     assert all(len(set(fold[groups == group])) == 1 for group in range(25))
 
 
-def test_a_prior_is_mixed_with_what_the_rows_say_alone() -> None:
+def test_a_prior_is_mixed_with_a_fit_of_the_rows_alone() -> None:
     ratings = simulate_interviews(200, seed=2).labelled()
     prior, grid = published_prior(), Grid.of(ratings.catalogue)
     either = replace(ratings.catalogue, signals=tuple(replace(s, better="either") for s in ratings.catalogue.signals))
@@ -232,7 +232,7 @@ def test_a_prior_is_mixed_with_what_the_rows_say_alone() -> None:
         (True, False),
     ],
 )
-def test_known_words_say_which_class_is_the_offer(offer: Any, none: Any) -> None:
+def test_known_outcome_words_decide_which_class_is_the_offer(offer: Any, none: Any) -> None:
     X = np.array([[1.0], [2], [4], [5]] * 10)
     classifier = OfferClassifier().fit(X, np.array([none, none, offer, offer] * 10))
     assert classifier.positive_ == offer
@@ -252,7 +252,7 @@ def test_outcomes_may_be_objects(none: Any, offer: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", [str, object])
-def test_other_words_are_never_ordered_by_the_alphabet(dtype: type) -> None:
+def test_unknown_outcome_words_require_a_named_positive_class(dtype: type) -> None:
     X = np.array([[1.0], [2], [4], [5]] * 10)
     y: NDArray[Any] = np.array(["stays", "stays", "goes", "goes"] * 10, dtype=dtype)
     with pytest.raises(ValueError, match=r"'goes' or 'stays'\? Name it: OfferClassifier\(positive="):
@@ -266,14 +266,14 @@ def test_other_words_are_never_ordered_by_the_alphabet(dtype: type) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["string", "string[pyarrow]", "category", object])
-def test_outcomes_that_are_missing_are_to_be_left_out(dtype: Any) -> None:
+def test_missing_outcomes_are_refused(dtype: Any) -> None:
     y = pd.Series(["hired", None, "not hired", pd.NA], dtype=dtype)
     with pytest.raises(ValueError, match=r"y is empty .* in 2 of 4 rows; leave out"):
         OfferClassifier().fit(np.array([[1.0], [2], [3], [4]]), y)
 
 
 @pytest.mark.parametrize("classes", [(1, 2), (0.0, 5.0), ("one", "two")])
-def test_of_other_numbers_the_larger_is_the_offer_and_that_is_said(classes: tuple[Any, Any]) -> None:
+def test_the_larger_number_is_the_offer_with_a_warning(classes: tuple[Any, Any]) -> None:
     X, (low, high) = np.array([[1.0], [2], [4], [5]] * 10), classes
     with pytest.warns(UserWarning, match="the larger of the classes"):
         classifier = OfferClassifier().fit(X, np.array([low, low, high, high] * 10))
@@ -292,8 +292,8 @@ SCALED = replace(
 
 
 @pytest.mark.parametrize("wrong", [[99, 3, 0], [3, 6, 0], [-1, 3, 0], [3, 0, 0], [3, 3, 7], [3, 3, 0.5]])
-def test_out_of_scale_is_refused_by_fit_and_predict(wrong: list[float]) -> None:
-    """With the words of every input; 0 is the number for "not applicable", and only where that is an answer."""
+def test_ratings_out_of_scale_are_refused_by_fit_and_predict(wrong: list[float]) -> None:
+    """With the same message as other inputs; 0 means "not applicable" and is valid only where the signal allows it."""
     X, y = np.array([[1, 2, 0], [2, 1, np.nan], [4, 5, 2], [0, np.nan, 1]] * 10), [0, 0, 1, 1] * 10
     classifier = OfferClassifier(SCALED).fit(X, y)
     classifier.predict_proba(X)
@@ -317,8 +317,8 @@ YES_NO = replace(
 
 
 @pytest.mark.parametrize("kind", [bool, object, "boolean", "bool[pyarrow]", "category", np.ndarray, list])
-def test_truth_values_are_ratings_only_where_levels_are_named_so(kind: Any) -> None:
-    """By the estimator as by `predict_many`; scikit-learn would take them for 1 and 0."""
+def test_booleans_are_ratings_only_if_levels_have_those_names(kind: Any) -> None:
+    """In the estimator as in `predict_many`; scikit-learn would take them for 1 and 0."""
     frame = pd.DataFrame({"calm": [2.0, 4, 2, 5], "open": [1.0, 2, 1, 2], "referred": [0.0, 1, 0, 1]})
     classifier = OfferClassifier(YES_NO).fit(pd.concat([frame] * 5), [0, 1, 0, 1] * 5)
 
@@ -342,8 +342,8 @@ def test_truth_values_are_ratings_only_where_levels_are_named_so(kind: Any) -> N
             reader(given("calm"))
 
 
-def test_ends_that_were_learned_are_no_scale(tmp_path: Path) -> None:
-    """Every way in takes a rating beyond them as the end, and warns once."""
+def test_ratings_beyond_learned_ends_count_as_the_end_with_a_warning(tmp_path: Path) -> None:
+    """The ends of a scale learned from data are no limit: every input path takes the nearest end and warns once."""
     rng = np.random.default_rng(0)
     X = np.round(rng.uniform(1.1, 5.4, size=(60, 2)), 2)
     X[0], X[1] = 5.4, 1.1

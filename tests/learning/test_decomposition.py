@@ -15,7 +15,7 @@ from predictor.model.tables import Grid
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**32), order=st.integers(0, 4), few=st.booleans())
-def test_evaluate_is_the_expectation_over_independent_cells(seed: int, order: int, few: bool) -> None:
+def test_evaluate_equals_the_expectation_over_independent_cells(seed: int, order: int, few: bool) -> None:
     """Each table times the product of its terms' cell weights, summed."""
     rng = np.random.default_rng(seed)
     grid = Grid(np.ones(5), np.ones(5), rng.integers(2, 6, 5))
@@ -34,7 +34,7 @@ def test_evaluate_is_the_expectation_over_independent_cells(seed: int, order: in
     np.testing.assert_allclose(evaluate(terms, cells, grid), expected, atol=1e-12)
 
 
-def test_slices_of_many_rows_are_put_together_again() -> None:
+def test_many_rows_evaluated_in_slices_equal_one_evaluation() -> None:
     grid = Grid(np.ones(2), np.ones(2), np.array([3, 4]))
     values = np.random.default_rng(0).uniform(1, 4, (decomposition.ROWS_AT_ONCE + 5, 2))
     table = np.arange(20.0).reshape(4, 5)

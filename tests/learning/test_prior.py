@@ -1,4 +1,4 @@
-"""The prior from published evidence: a start that own outcomes overrule, told for what it is."""
+"""The prior from published evidence: a start that own outcomes overrule, and labelled as what it is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from predictor.learning.published import build_published, published_prior
 QUICK = TrainingConfig(folds=2, repeats=1, resamples=20, baselines=())  # scores are not looked at
 
 
-def test_the_shipped_file_is_what_the_code_builds() -> None:
+def test_the_shipped_prior_equals_a_rebuilt_one() -> None:
     shipped, built = OfferModel.published(), build_published()
     assert shipped.simulated
     values = simulate_interviews(50, seed=3).features.to_numpy()
@@ -28,11 +28,10 @@ def test_the_shipped_file_is_what_the_code_builds() -> None:
     assert shipped.typical_range == built.typical_range
 
 
-def test_own_interviews_overrule_it_step_by_step() -> None:
-    """Where offers go against everything published, the prior fades as outcomes come.
+def test_the_share_of_the_prior_falls_with_own_interviews() -> None:
+    """Offers go against all published evidence, so the prior fades as outcomes arrive.
 
-    As far as the catalogue lets it: where higher is better, to the base rate and not beyond.
-    """
+    It ends at the base rate where higher is better: the catalogue's directions allow nothing beyond."""
     ratings = simulate_interviews(400, seed=1).labelled()
     either = replace(ratings.catalogue, signals=tuple(replace(s, better="either") for s in ratings.catalogue.signals))
     contrary = replace(ratings, y=1 - ratings.y, catalogue=either)
@@ -48,7 +47,7 @@ def test_own_interviews_overrule_it_step_by_step() -> None:
     assert abs(held.predict(good).offer_probability - held.base_rate) < 0.1
 
 
-def test_with_few_interviews_it_helps() -> None:
+def test_the_prior_improves_models_of_few_interviews() -> None:
     fresh = simulate_interviews(3000, seed=50).labelled()
     gains = []
     for seed in range(5):
@@ -65,7 +64,7 @@ def test_with_few_interviews_it_helps() -> None:
 
 
 @pytest.mark.parametrize(("rows", "outcome"), [([], ""), ([0, 1], ""), ([0, 1, 2, 3], "no"), (list(range(5)), "yes")])
-def test_a_handful_trains_and_says_what_it_is(rows: list[int], outcome: str) -> None:
+def test_a_handful_of_rows_trains_a_model_labelled_as_a_prior(rows: list[int], outcome: str) -> None:
     some = simulate_interviews(30, seed=4).rows(np.array(rows, dtype=int))
     some = replace(some, y=np.full(len(some), {"": np.nan, "no": 0.0, "yes": 1.0}[outcome]))
     result = train(some)
@@ -78,7 +77,7 @@ def test_a_handful_trains_and_says_what_it_is(rows: list[int], outcome: str) -> 
     assert any(note.startswith("Prior: ") for note in answer.notes)
 
 
-def test_it_is_left_out_where_it_does_not_belong() -> None:
+def test_the_prior_is_refused_for_other_catalogues() -> None:
     ratings = simulate_interviews(30, seed=4)
     with pytest.raises(ConfigError, match="leave_out removes signals"):
         train(ratings, TrainingConfig(prior="published", leave_out=("body_language",)))
@@ -94,7 +93,7 @@ def test_it_is_left_out_where_it_does_not_belong() -> None:
     assert "prior" not in plenty.model.trained_on
 
 
-def test_predict_answers_before_anything_was_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predict_works_before_any_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     said = CliRunner().invoke(main, ["predict", "-"], input='{"goals_discussed": 4}')
     assert said.exit_code == 0

@@ -1,4 +1,4 @@
-"""The estimator among scikit-learn's neighbours: as they show, inspect, save and reweigh estimators."""
+"""The estimator with scikit-learn's tools: display, inspection, saving and reweighting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from predictor import OfferClassifier, Ratings
 from predictor.learning.published import published_prior
 
 
-def test_the_same_random_state_is_the_same_model() -> None:
+def test_the_same_random_state_gives_the_same_model() -> None:
     rng = np.random.default_rng(5)
     X = rng.integers(1, 6, size=(200, 3)).astype(float)
     y = (((X[:, 0] > 3) ^ (X[:, 1] > 3)) ^ (rng.random(200) < 0.1)).astype(int)
@@ -30,7 +30,7 @@ def test_the_same_random_state_is_the_same_model() -> None:
     assert fingerprint(None)
 
 
-def test_importances_are_those_of_the_model_in_the_order_of_the_columns(interviews: Ratings) -> None:
+def test_feature_importances_follow_the_order_of_the_columns(interviews: Ratings) -> None:
     known = interviews.labelled()
     for X in (known.features, known.X):  # with inputs, and without
         classifier = OfferClassifier(known.catalogue)
@@ -44,7 +44,7 @@ def test_importances_are_those_of_the_model_in_the_order_of_the_columns(intervie
         )
 
 
-def test_it_shows_itself_in_a_line(interviews: Ratings) -> None:
+def test_the_estimator_has_a_one_line_representation(interviews: Ratings) -> None:
     catalogue = interviews.catalogue
     assert repr(OfferClassifier()) == "OfferClassifier()"
     p = len(catalogue.signals)
@@ -53,7 +53,7 @@ def test_it_shows_itself_in_a_line(interviews: Ratings) -> None:
     assert len(repr(OfferClassifier(catalogue, prior=published_prior(), random_state=1))) < 250
 
 
-def test_skops_keeps_a_fitted_estimator(interviews: Ratings) -> None:
+def test_skops_saves_and_loads_a_fitted_estimator(interviews: Ratings) -> None:
     import skops.io  # here, since it imports all of scikit-learn, for seconds of each worker
 
     known = interviews.labelled()
@@ -70,8 +70,8 @@ def test_skops_keeps_a_fitted_estimator(interviews: Ratings) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-def test_fairlearn_reweighs_it() -> None:
-    """Its reductions fit by `sample_weight`; the groups of the rows stand beside X, never in it."""
+def test_fairlearn_reductions_can_reweight_the_estimator() -> None:
+    """Its reductions fit by `sample_weight`; the groups of the rows are passed beside X, never in it."""
     rng = np.random.default_rng(0)
     group = rng.integers(0, 2, size=200)
     X = pd.DataFrame({f"signal_{j}": np.clip(rng.integers(1, 6, 200) + 2 * group * (j == 0), 1, 5) for j in range(3)})

@@ -1,4 +1,4 @@
-"""A row of weight 2 is two rows, and one of weight 0 is none, in every part of the fit."""
+"""A row of weight 2 counts as two rows and one of weight 0 as none, in every part of the fit."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ CASES = ("shipped", "no directions", "with a prior", "without a catalogue")
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_weights_are_repeated_rows(case: str) -> None:
-    """To the last digits, where the regression stands alone: nothing is drawn, and no row can be in two folds."""
+def test_weights_equal_repeated_rows(case: str) -> None:
+    """To the last digits for the regression alone: nothing is random, and copies of a row are never in two folds."""
     X, y = _rows(simulate_interviews(60, seed=3).labelled())
     X[np.random.default_rng(1).random(X.shape) < 0.2] = np.nan
     shipped = Catalogue.shipped()
@@ -76,8 +76,8 @@ def _interacting() -> tuple[np.ndarray, np.ndarray, Catalogue]:
     return X, y.astype(int), Catalogue("abc", "ABC", signals, {"all": "All"})
 
 
-def test_boosters_and_their_share_go_by_weights_too() -> None:
-    """Copies of a row stay in one fold. A leaf needs five rows, whatever they weigh, so not to the digit."""
+def test_boosters_and_their_share_use_weights() -> None:
+    """Copies of a row stay in one fold. A leaf needs five rows whatever their weight, so agreement is approximate."""
     X, y, catalogue = _interacting()
     weights, rows = np.random.default_rng(6).integers(0, 4, size=len(y)), np.arange(len(y))
     copies = rows.repeat(weights)
@@ -91,7 +91,7 @@ def test_boosters_and_their_share_go_by_weights_too() -> None:
     assert np.abs(unweighted.predict_proba(X) - answer).mean() > 0.02, "weights should matter here"
 
 
-def test_what_weighs_nothing_is_absent_and_ones_change_nothing() -> None:
+def test_weight_zero_drops_a_row_and_weight_one_changes_nothing() -> None:
     X, y, catalogue = _interacting()
     gone = np.vstack([X, X[:100]]), np.concatenate([y, 1 - y[:100]])
     weights = np.concatenate([np.ones(300), np.zeros(100)])
@@ -105,7 +105,7 @@ def test_what_weighs_nothing_is_absent_and_ones_change_nothing() -> None:
         OfferClassifier(catalogue).fit(X, y, sample_weight=y)
 
 
-def test_weighted_quantiles_and_knots_are_those_of_repeated_values() -> None:
+def test_weighted_quantiles_and_knots_equal_those_of_repeated_values() -> None:
     rng = np.random.default_rng(0)
     values, weights = rng.lognormal(size=80), rng.integers(1, 4, size=80)
     repeated, shares = values.repeat(weights), np.linspace(0, 1, 23)
@@ -114,7 +114,7 @@ def test_weighted_quantiles_and_knots_are_those_of_repeated_values() -> None:
     assert uneven_knots(values, *ends, weights=weights.astype(float)) == pytest.approx(uneven_knots(repeated, *ends))
 
 
-def test_weights_that_outweigh_every_prior_are_refused() -> None:
+def test_weights_far_above_any_prior_are_refused() -> None:
     X, y = np.tile([[1.0], [5.0]], (5, 1)), np.tile([0, 1], 5)
     with pytest.raises(ValueError, match=r"sample weights sum to 1e[+]301; a weight counts rows"):
         OfferClassifier().fit(X, y, sample_weight=np.full(10, 1e300))
