@@ -1,4 +1,4 @@
-"""What would change an answer: exact by brute force, of the candidate's own signals only, told as association."""
+"""What would change an answer: exact by brute force, of the candidate's own signals only, worded as an association."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ rating = st.sampled_from([None, 1, 2, 2.5, 3, 4])
     base_rate=st.sampled_from([None, 0.2]),
 )
 @settings(deadline=None)
-def test_it_is_what_brute_force_finds_among_better_ratings(
+def test_changes_equal_those_of_a_brute_force_search(
     model: OfferModel, ratings: dict[str, Any], line: float, base_rate: float | None
 ) -> None:
     answer = model.predict(ratings, base_rate=base_rate)
@@ -127,7 +127,7 @@ def printed(model: OfferModel, line: float = 0.5, **ratings: Any) -> changes.Wha
     return what_would_change(model, model.predict(ratings), line=line)
 
 
-def test_the_sentence_is_an_association() -> None:
+def test_changes_are_worded_as_an_association() -> None:
     # Alone neither a nor b gets there; together they do, with b downwards. The host would, at once, but stays.
     table = np.zeros((5, 5))
     table[3, 0] = 1.0
@@ -155,15 +155,15 @@ def test_the_sentence_is_an_association() -> None:
     assert not [sentence for sentence in (found.sentence, *said) if re.search(causal, sentence)]
 
 
-def test_a_search_cut_short_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_was_cut_short_states_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "BUDGET", 20)
     found = printed(hand_made({}), 0.9, a=2, b=2, c=2)
     assert (found.reached, found.steps) == (False, 1)
     assert "signals, up to 1 step away, above" in found.sentence
 
 
-def test_the_budget_keeps_many_signals_quick(model: OfferModel) -> None:
-    """The worst case: all signals the candidate's, none with a direction, many pairs, and a line out of reach."""
+def test_the_search_budget_bounds_the_work_for_many_signals(model: OfferModel) -> None:
+    """The worst case: all signals are the candidate's, none has a direction, many pairs, an unreachable threshold."""
     signals = tuple(replace(signal, side="candidate", better="either") for signal in model.catalogue.signals)
     zeros = np.zeros((6, 6))
     pairs = tuple(Pair(first.name, second.name, zeros) for first, second in pairwise(signals))
@@ -173,7 +173,7 @@ def test_the_budget_keeps_many_signals_quick(model: OfferModel) -> None:
     assert 3 <= found.steps <= 10
 
 
-def test_wrong_lines_and_foreign_answers_are_refused(model: OfferModel) -> None:
+def test_invalid_thresholds_and_answers_of_other_models_are_refused(model: OfferModel) -> None:
     answer: Prediction = model.predict({"goals_discussed": 4})
     for wrong in (0, 1, math.nan, True, -0.5):
         with pytest.raises(ConfigError, match="above 0 and below 1"):
@@ -182,8 +182,8 @@ def test_wrong_lines_and_foreign_answers_are_refused(model: OfferModel) -> None:
         what_would_change(hand_made({}), answer)
 
 
-def test_a_line_that_no_better_ratings_reach_is_known_at_once(model: OfferModel) -> None:
-    """Since a better rating never hurts, the best ratings of all settle it, however many steps away they are."""
+def test_an_unreachable_threshold_is_recognised_without_a_search(model: OfferModel) -> None:
+    """A better rating never lowers the likelihood, so trying the best ratings of all signals settles it."""
     own = [signal.name for signal in model.catalogue.signals if signal.side == "candidate"]
     best = model.predict(dict.fromkeys(own, 5)).offer_probability
     found = printed(model, best + 1e-9, **dict.fromkeys(own, 1))

@@ -1,4 +1,4 @@
-"""Which signals are asked first, and what the others could still change."""
+"""Which signals are asked first, and how far the others could still change the answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def left_over(names: tuple[str, ...]) -> float:
     return left.high - left.low
 
 
-def test_the_first_eight_say_more_than_any_eight_at_random() -> None:
+def test_the_first_eight_signals_are_more_informative_than_random_ones() -> None:
     first = first_questions(PUBLISHED)
     assert len(set(first)) == 8
     assert {FAMILY[name] for name in first} == set(FAMILY.values())
@@ -32,7 +32,7 @@ def test_the_first_eight_say_more_than_any_eight_at_random() -> None:
     assert left_over(first) < min(others)
 
 
-def test_few_questions_still_reach_as_many_families() -> None:
+def test_few_questions_cover_as_many_families_as_possible() -> None:
     every = len(PUBLISHED.signals)
     for count in (1, 3, 5, 6, every, 99):
         first = first_questions(PUBLISHED, count)
@@ -41,7 +41,7 @@ def test_few_questions_still_reach_as_many_families() -> None:
         assert list(first) == [name for name in PUBLISHED.signals if name in first]
 
 
-def test_a_model_without_factors_asks_for_what_is_most_important() -> None:
+def test_a_model_without_factors_asks_for_its_most_important_signals() -> None:
     old = OfferModel.load(OLD)
     best: dict[str, str] = {}
     for signal in sorted(old.catalogue.signals, key=lambda signal: -old.feature_importances[signal.name]):
@@ -50,7 +50,7 @@ def test_a_model_without_factors_asks_for_what_is_most_important() -> None:
     assert remaining(old, {old.signals[0]: 3}) is None
 
 
-def test_what_is_left_holds_the_full_answer_in_about_ninety_of_a_hundred() -> None:
+def test_the_remaining_range_covers_the_full_answer_in_90_percent() -> None:
     rows = simulate_interviews(200, seed=15)
     first, inside, n = first_questions(PUBLISHED), 0, 0
     for row in rows.values:
@@ -65,7 +65,7 @@ def test_what_is_left_holds_the_full_answer_in_about_ninety_of_a_hundred() -> No
     assert 0.8 < inside / n < 0.99
 
 
-def test_what_is_left_follows_the_base_rate_and_ends_when_all_is_rated() -> None:
+def test_the_remaining_range_follows_the_base_rate_and_ends_with_all_rated() -> None:
     some = dict.fromkeys(first_questions(PUBLISHED), 4)
     usual, low = remaining(PUBLISHED, some), remaining(PUBLISHED, some, base_rate=0.05)
     assert usual and low and low.high < usual.high

@@ -1,4 +1,4 @@
-"""Tables in which "not rated" is an answer of its own."""
+"""Tables in which "not rated" has values of its own."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def log_loss(model: OfferModel, X: Floats, y: Floats) -> float:
     return float(np.logaddexp(0, (1 - 2 * y) * model.log_odds(X)).mean())
 
 
-def test_what_signals_say_together_is_known_where_some_are_not_rated(model: OfferModel) -> None:
-    """The first signal stands in for the second, though no line leads from one to the other."""
+def test_masked_tables_use_rated_signals_for_unrated_ones(model: OfferModel) -> None:
+    """The first signal stands in for the second, although their relation is no straight line."""
     X, y = apart(4000, 1)
     masked = X.copy()
     masked[:, 1] = np.nan
@@ -52,7 +52,7 @@ def test_what_signals_say_together_is_known_where_some_are_not_rated(model: Offe
     assert log_loss(model, X, y) == log_loss(replace(model, masked=None), X, y)  # full rows are answered as without
 
 
-def test_they_are_in_the_file(model: OfferModel) -> None:
+def test_masked_tables_are_saved_and_checked(model: OfferModel) -> None:
     X = apart(50, 2)[0]
     X[np.random.default_rng(0).random(X.shape) < 0.5] = np.nan
     data = json.loads(json.dumps({**model.to_dict(), "fingerprint": model.fingerprint}))
@@ -64,7 +64,7 @@ def test_they_are_in_the_file(model: OfferModel) -> None:
 
 
 @given(seed=st.integers(0, 10**6), order=st.integers(1, 3))
-def test_reasons_add_up_to_the_tables(seed: int, order: int) -> None:
+def test_masked_contributions_add_up_to_the_log_odds(seed: int, order: int) -> None:
     rng = np.random.default_rng(seed)
     grid = Grid(np.ones(4), np.ones(4), np.array([5, 2, 3, 4]), np.array([0, 1, 0, 0]))
     terms: TablesByTerms = {(): np.array(0.3)} | {(j,): rng.normal(size=size) for j, size in enumerate(grid.sizes)}

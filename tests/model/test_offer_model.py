@@ -1,4 +1,4 @@
-"""The model: exact contributions, a file that survives and refuses, and the answer's form."""
+"""The model: exact contributions, files that are saved and refused, and the form of an answer."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from predictor.model.file import fingerprint
 from predictor.reports.inspection import render_model
 
 
-def test_an_outcome_says_nothing_to_an_answer_whatever_its_word() -> None:
-    """Every way gives the same: one, a table, rows of a file."""
+def test_a_known_outcome_does_not_change_the_answer() -> None:
+    """In every input path: one rating, a table, rows of a file."""
     model = OfferModel.published()
     name, outcome = model.signals[0], model.catalogue.outcome
     expected = model.predict({name: 4}).offer_probability
@@ -40,7 +40,7 @@ def test_an_outcome_says_nothing_to_an_answer_whatever_its_word() -> None:
 
 @given(data=st.data())
 @settings(max_examples=EXAMPLES or 300, suppress_health_check=[HealthCheck.too_slow])
-def test_contributions_add_up(model: OfferModel, data: st.DataObject) -> None:
+def test_contributions_add_up_to_the_log_odds(model: OfferModel, data: st.DataObject) -> None:
     answer = model.predict(data.draw(interview(model.catalogue)))
     parts = [item.log_odds for item in answer.contributions]
     assert math.fsum([answer.baseline, *parts]) == pytest.approx(answer.log_odds, abs=1e-12)
@@ -49,7 +49,7 @@ def test_contributions_add_up(model: OfferModel, data: st.DataObject) -> None:
     assert 0 < answer.interval.low <= answer.offer_probability <= answer.interval.high < 1
 
 
-def test_one_and_many_agree(model: OfferModel) -> None:
+def test_predict_and_predict_many_agree(model: OfferModel) -> None:
     ratings = simulate_interviews(200, seed=8)
     many = model.predict_many(ratings, contributions=True)
     for row, one in enumerate(model.predict_each(ratings)):
@@ -75,8 +75,10 @@ def paired(model: OfferModel) -> OfferModel:
 
 @given(seed=st.integers(0, 2**32 - 1), whole=st.floats(0, 1), gaps=st.sampled_from([0.0, 0.05, 0.5, 0.97]))
 @settings(max_examples=EXAMPLES or 15, deadline=None)
-def test_every_path_agrees(model: OfferModel, paired: OfferModel, seed: int, whole: float, gaps: float) -> None:
-    """On the knots, half way and anywhere, with gaps and roles: one row, many rows, with reasons or without."""
+def test_all_evaluation_paths_agree(
+    model: OfferModel, paired: OfferModel, seed: int, whole: float, gaps: float
+) -> None:
+    """On the knots, half way and anywhere, with gaps and roles: one row, many rows, with or without reasons."""
     rng = np.random.default_rng(seed)
     shape = (20, len(model.signals))
     values = np.where(rng.random((20, 1)) < whole, rng.integers(2, 11, shape) / 2, rng.uniform(1, 5, shape))
@@ -101,14 +103,14 @@ def test_every_path_agrees(model: OfferModel, paired: OfferModel, seed: int, who
         np.testing.assert_allclose([one.log_odds for one in ones], log_odds + shift, rtol=0, atol=1e-12)
 
 
-def test_a_row_is_answered_the_same_whatever_stands_beside_it(paired: OfferModel) -> None:
+def test_an_answer_does_not_depend_on_other_rows(paired: OfferModel) -> None:
     frame = simulate_interviews(50, seed=2).X
     alone = paired.predict_many(frame.iloc[:20])
     frame.iloc[20:, 3] = 2.22
     np.testing.assert_array_equal(paired.predict_many(frame).iloc[:20], alone)
 
 
-def test_many_knots_are_looked_up_too(model: OfferModel) -> None:
+def test_tables_too_large_to_fuse_are_looked_up_correctly(model: OfferModel) -> None:
     """A scale of 64 knots makes tables too large to fuse."""
     catalogue = model.catalogue.to_dict()
     for signal in catalogue["signals"]:
@@ -132,7 +134,7 @@ def test_many_knots_are_looked_up_too(model: OfferModel) -> None:
     np.testing.assert_allclose(large.predict_many(ratings), expected, atol=1e-12)
 
 
-def test_save_and_load_predict_the_same_to_the_last_bit(model: OfferModel, tmp_path: Path) -> None:
+def test_a_saved_model_predicts_the_same_bits(model: OfferModel, tmp_path: Path) -> None:
     again = OfferModel.load(model.save(tmp_path / "model.json"))
     ratings = simulate_interviews(500, seed=9)
     np.testing.assert_array_equal(
@@ -143,7 +145,7 @@ def test_save_and_load_predict_the_same_to_the_last_bit(model: OfferModel, tmp_p
     assert again.save(tmp_path / "again.json").read_bytes() == (tmp_path / "model.json").read_bytes()
 
 
-def test_nothing_rated_is_the_base_rate(model: OfferModel) -> None:
+def test_no_rating_gives_the_base_rate(model: OfferModel) -> None:
     answer = model.predict({})
     assert answer.offer_probability == pytest.approx(model.base_rate, abs=1e-9)
     assert any("base rate" in note for note in answer.notes)
@@ -153,7 +155,7 @@ def test_nothing_rated_is_the_base_rate(model: OfferModel) -> None:
     assert model.predict({}, base_rate=0.1).offer_probability == pytest.approx(0.1, abs=1e-9)
 
 
-def test_base_rate_shifts_the_log_odds_alone(model: OfferModel) -> None:
+def test_a_base_rate_only_shifts_the_log_odds(model: OfferModel) -> None:
     ratings = {"goals_discussed": 5, "mutual_rapport": 2}
     plain, shifted = model.predict(ratings), model.predict(ratings, base_rate=0.2)
     moved = math.log(0.2 / 0.8) - math.log(model.base_rate / (1 - model.base_rate))
@@ -165,13 +167,13 @@ def test_base_rate_shifts_the_log_odds_alone(model: OfferModel) -> None:
             model.predict(ratings, base_rate=wrong)
 
 
-def test_half_ratings_give_values_between_those_of_their_neighbours(model: OfferModel) -> None:
+def test_half_ratings_give_values_between_their_neighbours(model: OfferModel) -> None:
     others = dict.fromkeys(model.signals, 4)
     three, half, four = (model.predict(others | {"mutual_respect": rating}).log_odds for rating in (3, 3.5, 4))
     assert half == pytest.approx((three + four) / 2)
 
 
-def test_answer_as_json(model: OfferModel) -> None:
+def test_an_answer_converts_to_json(model: OfferModel) -> None:
     answer = json.loads(json.dumps(model.predict({"rater_role": "observer", "mutual_rapport": 4}).to_dict()))
     assert set(answer) == {
         "offer_probability", "interval", "base_rate", "log_odds", "baseline", "contributions", "families",
@@ -219,7 +221,7 @@ def _damage(change: Callable[[dict[str, Any]], Any]) -> Callable[[bytes], bytes]
         (_damage(lambda data: data["tables"].popitem()), "does not match its fingerprint"),
     ],
 )
-def test_damaged_model_is_refused(
+def test_a_damaged_model_is_refused(
     model: OfferModel, tmp_path: Path, damaged: Callable[[bytes], bytes], says: str
 ) -> None:
     path = model.save(tmp_path / "model.json")
@@ -240,8 +242,8 @@ def _leaves(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 BROKEN: list[Any] = [None, math.nan, "x", [], -1, 10**400, {}, True]
 
 
-def test_a_forged_file_is_refused_or_answers_with_numbers(model: OfferModel) -> None:
-    """Whatever is put anywhere in a file, under a fingerprint made to fit: no traceback, and no answer that is NaN."""
+def test_a_forged_file_is_refused_or_gives_finite_answers(model: OfferModel) -> None:
+    """Any value anywhere in a file with a matching fingerprint: no traceback, and no answer that is NaN."""
     whole = json.loads(json.dumps(model.to_dict()))
     refused = 0
     for path in _leaves(whole):
@@ -264,19 +266,19 @@ def test_a_forged_file_is_refused_or_answers_with_numbers(model: OfferModel) -> 
     assert refused > 150
 
 
-def test_odd_titles_survive_saving(model: OfferModel, tmp_path: Path) -> None:
+def test_unusual_titles_survive_saving(model: OfferModel, tmp_path: Path) -> None:
     odd = replace(model, trained_on={**model.trained_on, "source": 'my [ 1,  2 ] é "x".csv'})
     assert OfferModel.load(odd.save(tmp_path / "odd.json")).trained_on["source"] == odd.trained_on["source"]
 
 
-def test_absent_model_is_refused(tmp_path: Path) -> None:
+def test_a_missing_model_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no such model; train one with: predictor train"):
         OfferModel.load(tmp_path / "absent.json")
     with pytest.raises(ModelError, match="cannot be read"):
         OfferModel.load(tmp_path)
 
 
-def test_a_failed_write_leaves_the_old_file(model: OfferModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_save_leaves_the_old_model(model: OfferModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = model.save(tmp_path / "model.json")
     before = path.read_bytes()
 
@@ -321,7 +323,7 @@ OLD_ANSWERS: dict[int, list[tuple[dict[str, Any], float, float]]] = {
 
 
 @pytest.mark.parametrize("number", OLD_ANSWERS)
-def test_a_model_of_an_older_format_answers_as_it_did_and_says_that_it_is_old(number: int, tmp_path: Path) -> None:
+def test_an_older_model_answers_as_before_and_states_its_age(number: int, tmp_path: Path) -> None:
     old = OfferModel.load(ROOT / f"tests/data/model-format-{number}.json")
     for model in (old, OfferModel.load(old.save(tmp_path / "model.json"))):
         for ratings, likelihood, low in OLD_ANSWERS[number]:

@@ -1,4 +1,4 @@
-"""Answers given part of the ratings: right, exact, and never lowered by a better rating."""
+"""Answers from part of the ratings: exact, and never lowered by a better rating."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def boosted() -> OfferModel:
 
 
 @pytest.mark.parametrize("name", ["prior", "simulated"])
-def test_own_signals_alone_point_the_right_way(name: str, simulated: OfferModel) -> None:
+def test_better_own_ratings_alone_raise_the_likelihood(name: str, simulated: OfferModel) -> None:
     model = OfferModel.published() if name == "prior" else simulated
     answers = [
         model.predict({"rater_role": "candidate", **dict.fromkeys(OWN, rating)}).offer_probability
@@ -102,7 +102,9 @@ def test_a_better_rating_never_lowers_the_likelihood(
 
 
 @pytest.mark.parametrize("name", ["prior", "simulated", "boosted"])
-def test_baseline_and_contributions_add_up(name: str, simulated: OfferModel, boosted: OfferModel) -> None:
+def test_baseline_and_contributions_add_up_for_partial_ratings(
+    name: str, simulated: OfferModel, boosted: OfferModel
+) -> None:
     model = {"prior": OfferModel.published(), "simulated": simulated, "boosted": boosted}[name]
     rng = np.random.default_rng(1)
     for _ in range(100):
@@ -123,7 +125,7 @@ def model_rows(model: OfferModel, ratings: dict[str, float]) -> pd.DataFrame:
     return pd.DataFrame([{name: ratings.get(name, np.nan) for name in model.signals}])
 
 
-def test_nothing_rated_is_the_base_rate_to_the_last_bit(simulated: OfferModel) -> None:
+def test_no_rating_gives_exactly_the_base_rate(simulated: OfferModel) -> None:
     for model in (simulated, OfferModel.published()):
         for ratings in ({}, {"rater_role": "candidate"}):
             assert model.predict(ratings).offer_probability == model.base_rate
@@ -131,7 +133,7 @@ def test_nothing_rated_is_the_base_rate_to_the_last_bit(simulated: OfferModel) -
         assert model.predict_many(model_rows(model, {}))["offer_probability"][0] == model.base_rate
 
 
-def test_part_of_the_signals_is_answered_as_by_a_model_of_just_these(
+def test_partial_answers_match_a_model_of_just_these_signals(
     rows: tuple[Floats, Floats], fresh: tuple[Floats, Floats], simulated: OfferModel
 ) -> None:
     (X, y), (T, t) = rows, fresh
@@ -144,7 +146,7 @@ def test_part_of_the_signals_is_answered_as_by_a_model_of_just_these(
         assert log_loss(simulated, masked, t) < 1.005 * log_loss(refit, T[:, kept], t)
 
 
-def test_rows_that_each_rate_another_third_train_nearly_as_good_a_model(
+def test_training_with_two_thirds_missing_costs_little_log_loss(
     rows: tuple[Floats, Floats], fresh: tuple[Floats, Floats], simulated: OfferModel
 ) -> None:
     X, y = rows
@@ -157,7 +159,7 @@ def test_rows_that_each_rate_another_third_train_nearly_as_good_a_model(
     assert model.gaps.slope == 0 and model.factor_model and model.factor_model.missingness is None
 
 
-def test_leaving_out_more_where_it_went_badly_is_learned(rows: tuple[Floats, Floats]) -> None:
+def test_informative_missingness_is_learned(rows: tuple[Floats, Floats]) -> None:
     X, y = rows
     rng = np.random.default_rng(0)
     mean = np.nanmean(X[:, :P], axis=1, keepdims=True)
@@ -169,7 +171,7 @@ def test_leaving_out_more_where_it_went_badly_is_learned(rows: tuple[Floats, Flo
     assert sum(item.log_odds for item in answer.contributions if item.rating is None) < -0.1
 
 
-def test_gaps_say_nothing_where_far_more_is_unrated_than_in_any_training_row(simulated: OfferModel) -> None:
+def test_far_more_gaps_than_in_training_change_no_answer(simulated: OfferModel) -> None:
     """A short form is no sign of a bad interview, even if the few gaps in long ones were."""
     known = simulated.factor_model
     assert known
@@ -187,8 +189,8 @@ def test_gaps_say_nothing_where_far_more_is_unrated_than_in_any_training_row(sim
         assert any(added) == (applies and rated < P)
 
 
-def test_estimates_are_those_of_the_normal_distribution() -> None:
-    """A signal's expectation, given any others, is the conditional mean of the factor model's covariance."""
+def test_estimates_equal_conditional_means_of_the_normal_distribution() -> None:
+    """Those of a signal, given any others, under the factor model's covariance."""
     known = simulate_interviews(600, seed=3)
     values, grid = known.features.to_numpy(), Grid.of(SHIPPED)
     for directions in ((1,) * P, (0,) * P):
@@ -204,7 +206,7 @@ def test_estimates_are_those_of_the_normal_distribution() -> None:
         np.testing.assert_allclose(np.add.reduceat(cells, grid.offsets[:-1], axis=1), 1)
 
 
-def test_known_loadings_are_found_again() -> None:
+def test_known_loadings_are_recovered() -> None:
     rng = np.random.default_rng(0)
     n, families = 4000, np.array([s.family for s in SHIPPED.signals])
     _, family = np.unique(families, return_inverse=True)

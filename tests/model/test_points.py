@@ -1,4 +1,4 @@
-"""Points of likelihood: they add up to the change from the base rate, whatever is rated."""
+"""Points of likelihood add up to the change from the base rate, whatever is rated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PUBLISHED = OfferModel.published()
 ROLES = PUBLISHED.catalogue.inputs[0].levels
 
 
-def test_points_of_a_thousand_random_answers_add_up() -> None:
+def test_points_add_up_for_a_thousand_random_answers() -> None:
     draw = random.Random(15)
     rounded = 0
     for _ in range(1_000):
@@ -35,7 +35,7 @@ def test_points_of_a_thousand_random_answers_add_up() -> None:
     assert rounded > 900  # not all of them nothing
 
 
-def test_reasons_that_cancel_keep_their_points() -> None:
+def test_reasons_that_cancel_out_keep_their_points() -> None:
     kept = {
         "base_rate": 0.3,
         "baseline": logit(0.3),
@@ -48,7 +48,7 @@ def test_reasons_that_cancel_keep_their_points() -> None:
     assert points.whole_parts == (21, -21)
 
 
-def test_the_slope_is_the_mean_of_the_curve_also_at_its_ends() -> None:
+def test_the_slope_is_the_mean_slope_of_the_curve_even_at_its_ends() -> None:
     steps = 20_000
     for start, end in ((-1.0, 2.0), (0.5, 0.5 + 1e-9), (-30.0, 4.0)):
         places = [start + (end - start) * (step + 0.5) / steps for step in range(steps)]
@@ -57,6 +57,6 @@ def test_the_slope_is_the_mean_of_the_curve_also_at_its_ends() -> None:
     assert mean_slope(-5_000.0, 5_000.0) < 1e-3  # and no overflow
 
 
-def test_the_largest_remainder_gets_the_point() -> None:
+def test_the_largest_remainder_gets_the_last_point() -> None:
     assert whole_points([0.6, 0.7, -0.2], 1) == [0, 1, 0]
     assert whole_points([-0.4, -0.4, 0.0], -1) == [0, -1, 0]

@@ -1,4 +1,4 @@
-"""Answers from part of the ratings: the quick ways give what the definition in `partial.py` gives."""
+"""Partial answers: the fast paths equal the definition in `partial.py`."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def rows(model: OfferModel, n: int, seed: int, beside: bool = True) -> Floats:
     return np.asarray(values)
 
 
-def test_these_models_are_what_they_are_meant_to_be() -> None:
+def test_the_test_models_cover_trees_and_no_trees() -> None:
     for name, model in MODELS.items():
         assert model.factor_model and model._evaluator.partial_tables and model._evaluator.partial_tables.additive
         assert (
@@ -138,7 +138,7 @@ def test_these_models_are_what_they_are_meant_to_be() -> None:
 @pytest.mark.parametrize("name", MODELS)
 @settings(max_examples=EXAMPLES or 15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6))
-def test_one_row_is_answered_as_defined(name: str, seed: int) -> None:
+def test_one_partial_row_equals_the_definition(name: str, seed: int) -> None:
     model, tables = MODELS[name], MODELS[name]._evaluator.partial_tables
     assert tables and model._evaluator._single_row
     values = rows(model, 20, seed)
@@ -155,7 +155,7 @@ def test_one_row_is_answered_as_defined(name: str, seed: int) -> None:
 @pytest.mark.parametrize("name", MODELS)
 @settings(max_examples=EXAMPLES or 15, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.sampled_from([1, 7, 1500]))
-def test_many_rows_are_answered_as_defined(name: str, seed: int, n: int) -> None:
+def test_many_partial_rows_equal_the_definition(name: str, seed: int, n: int) -> None:
     model, tables = MODELS[name], MODELS[name]._evaluator.partial_tables
     assert tables
     values = rows(model, n, seed)
@@ -167,7 +167,7 @@ def test_many_rows_are_answered_as_defined(name: str, seed: int, n: int) -> None
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_partial_row_is_answered_the_same_whatever_stands_beside_it(name: str) -> None:
+def test_a_partial_answer_does_not_depend_on_other_rows(name: str) -> None:
     model = MODELS[name]
     values = rows(model, 3000, 5, beside=False)
     log_odds, deviation, _ = model._evaluator.many(model.blocks.code(list(values.T)), interval=True)
@@ -197,8 +197,8 @@ def cancelling(model: OfferModel, rated: dict[int, float], free: int, unrated: i
     return row
 
 
-def test_what_a_rating_implies_keeps_its_digits_where_ratings_nearly_cancel() -> None:
-    """As a quotient of two small differences it would lose a digit for each by which what is expected is below one."""
+def test_implied_contributions_keep_their_digits_when_ratings_cancel() -> None:
+    """As a quotient of two small differences, a contribution would lose digits as its denominator nears zero."""
     model = MODELS["one family"]
     tables, single = partial_tables(model), model._evaluator._single_row
     assert single is not None
@@ -210,8 +210,8 @@ def test_what_a_rating_implies_keeps_its_digits_where_ratings_nearly_cancel() ->
     np.testing.assert_allclose(implied, implied[0], rtol=1e-12)
 
 
-def test_what_a_rating_implies_stays_finite_where_unrated_signals_act_together() -> None:
-    """What a table of two unrated signals adds may be there though nothing is expected of one of them."""
+def test_implied_contributions_are_finite_for_unrated_interactions() -> None:
+    """A table of two unrated signals may contribute although the expected value of one of them is zero."""
     rng = np.random.default_rng(4)
     pair = Pair(
         "s0", "s3", rng.normal(0, 0.5, (len(MODELS["no input"].tables["s0"]), len(MODELS["no input"].tables["s3"])))

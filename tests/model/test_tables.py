@@ -1,4 +1,4 @@
-"""Look-ups: equal to a table read by hand, on the knots, between them, beyond the ends and where not observed."""
+"""Look-ups equal a table read by hand: on and between knots, beyond the ends, and for "not observed"."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _cells(term: int, x: float) -> list[tuple[int, float]]:
 
 
 @given(st.lists(st.tuples(value, value, value), min_size=1, max_size=4))
-def test_look_ups_follow_the_definition(rows: list[tuple[float, float, float]]) -> None:
+def test_look_ups_equal_the_definition(rows: list[tuple[float, float, float]]) -> None:
     values = np.array(rows)
     location = GRID.locate(values)
     main, pairs, weights = (
@@ -65,8 +65,8 @@ def test_look_ups_follow_the_definition(rows: list[tuple[float, float, float]]) 
 
 
 @given(st.lists(st.tuples(value, value, value), min_size=1, max_size=4))
-def test_fused_codes_mean_the_same(rows: list[tuple[float, float, float]]) -> None:
-    """Codes of many rows, cells of one row and weights agree, wherever values stand on the knots or half way."""
+def test_fused_tables_equal_single_look_ups(rows: list[tuple[float, float, float]]) -> None:
+    """Codes of many rows, cells of one row and weights agree, on the knots and half way between."""
     values, blocks = GRID.clip(np.array(rows)), TermBlocks(GRID)
     coded = blocks.code(list(values.T))
     np.testing.assert_allclose(blocks.all_values(coded), values, rtol=0, atol=1e-13)
@@ -79,8 +79,8 @@ def test_fused_codes_mean_the_same(rows: list[tuple[float, float, float]]) -> No
             assert weights[GRID.offsets[:-1] + cells].tolist() == pytest.approx([1.0] * 3)
 
 
-def test_knots_may_lie_where_values_are() -> None:
-    """One column of many small and a few huge numbers: every look-up agrees, and a model gains by such knots."""
+def test_knots_follow_the_distribution_of_skewed_values() -> None:
+    """A column of many small and a few huge numbers: all look-ups agree, and the model improves with such knots."""
     rng = np.random.default_rng(0)
     X = np.column_stack([np.exp(rng.normal(2.6, 1.2, 900)), rng.integers(1, 6, 900)])
     y = (rng.random(900) < 1 / (1 + np.exp(2.6 - np.log(X[:, 0])))).astype(int)
