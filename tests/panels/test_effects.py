@@ -1,4 +1,4 @@
-"""Crossed effects against published results, and leave-one-out against fitting without."""
+"""Crossed effects: published results, and leave-one-out equal to fitting without the row."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def crossed(seed: int = 0, people: int = 40, raters: int = 7) -> tuple[CardMeans
     return CardMeans(score, unit, design, rng.integers(2, size=len(unit))), who
 
 
-def test_variances_icc_and_blups_are_the_published_ones() -> None:
+def test_variances_icc_and_blups_equal_published_values() -> None:
     effects = fit_effects(everybody(TABLE))
     # lme4 stops within 1e-5 of the optimum, where the mean squares put it exactly
     assert [effects.person, effects.rater, effects.rest] == pytest.approx([2.555563, 5.244451, 1.019443], rel=1e-5)
@@ -52,14 +52,14 @@ def test_variances_icc_and_blups_are_the_published_ones() -> None:
     assert round(icc(effects, 4), 4) == 0.6201
 
 
-def test_alpha_is_the_published_one() -> None:
+def test_ordinal_alpha_equals_its_published_value() -> None:
     assert round(ordinal_alpha(C.T), 6) == 0.815388
     assert ordinal_alpha(C.T[:, ::-1]) == pytest.approx(ordinal_alpha(C.T), abs=1e-12)  # who rated does not matter
     twice = ordinal_alpha(np.concatenate([C.T, C.T]))
     assert ordinal_alpha(C.T, np.full(12, 2.0)) == pytest.approx(twice, abs=1e-12)
 
 
-def test_nothing_agrees_where_nothing_differs() -> None:
+def test_constant_ratings_have_no_agreement() -> None:
     assert np.isnan(ordinal_alpha(np.full((5, 2), 3.0)))
     assert fit_effects(everybody(TABLE - TABLE.mean(axis=0))).rater == 0
     same = fit_effects(everybody(np.full((12, 3), 0.7)))
@@ -67,7 +67,7 @@ def test_nothing_agrees_where_nothing_differs() -> None:
     assert "rate alike" in identify(everybody(np.full((12, 3), 0.7))).agreement_obstacle
 
 
-def test_leaving_an_application_out_is_fitting_without_it() -> None:
+def test_leaving_an_application_out_equals_fitting_without_it() -> None:
     scores, who = crossed()
     scores.stage[5] = 2  # the only scorecard of its stage
     effects = fit_effects(scores)
@@ -83,7 +83,7 @@ def test_leaving_an_application_out_is_fitting_without_it() -> None:
     assert kept == pytest.approx([effects.leniency[panel].mean() for panel in panels])
 
 
-def test_with_one_rater_each_it_is_the_shrunken_mean() -> None:
+def test_with_one_rater_each_effects_are_shrunken_means() -> None:
     rng = np.random.default_rng(3)
     who = np.repeat(np.arange(5), [4, 8, 12, 16, 20])
     score = rng.normal(size=5)[who] + rng.normal(size=60)
@@ -98,7 +98,7 @@ def test_with_one_rater_each_it_is_the_shrunken_mean() -> None:
     assert (effects.uncertainty >= effects.rater * effects.rest / (n * effects.rater + effects.rest)).all()
 
 
-def test_a_weight_of_two_is_two_people() -> None:
+def test_a_weight_of_two_counts_as_two_people() -> None:
     scores, _ = crossed(1, people=12, raters=4)
     again = CardMeans(
         np.tile(scores.score, 2),
@@ -111,7 +111,7 @@ def test_a_weight_of_two_is_two_people() -> None:
         assert getattr(both[0], name) == pytest.approx(getattr(both[1], name), rel=1e-5)
 
 
-def test_what_cannot_be_told_is_not_and_says_why() -> None:
+def test_unidentifiable_effects_are_withheld_with_a_reason() -> None:
     one_each = CardMeans(
         np.arange(40.0), np.arange(40), csr_array(np.tile(np.eye(4), (10, 1))), np.zeros(40, dtype=int)
     )

@@ -1,4 +1,4 @@
-"""The report on a team's panels, the command, and the simulated team it is tried on."""
+"""The report on a team's panels, its command, and the simulated team that tests it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def summary() -> PanelSummary:
     return summarise_panels(Cards.from_ratings(team.cards))
 
 
-def test_agreement_is_near_the_truth(summary: PanelSummary) -> None:
+def test_agreement_is_near_the_simulated_truth(summary: PanelSummary) -> None:
     assert summary.agreement is not None
     person, rater, _ = summary.agreement.shares
     assert person.low < 0.45 * 0.85 < person.high
@@ -39,7 +39,7 @@ def test_agreement_is_near_the_truth(summary: PanelSummary) -> None:
     assert sum(level.n for level in summary.levels) == summary.applications == 150
 
 
-def test_nobody_is_named(summary: PanelSummary) -> None:
+def test_the_report_names_no_rater(summary: PanelSummary) -> None:
     for text in (render_panels(summary), render_panel_report(summary)):
         assert "R-0" not in text
         assert "SIMULATED" in text
@@ -47,7 +47,7 @@ def test_nobody_is_named(summary: PanelSummary) -> None:
     assert "biased" not in render_panel_report(summary)
 
 
-def test_who_rates_twice_does_not_agree_with_oneself() -> None:
+def test_two_cards_of_one_rater_are_no_agreement() -> None:
     team = Cards.from_ratings(simulate_team(60, panel=2, seed=4).cards)
     once = summarise_panels(team)
     again = summarise_panels(team.rows(np.repeat(np.arange(len(team)), 2)))  # each scorecard sent twice
@@ -60,7 +60,7 @@ def test_who_rates_twice_does_not_agree_with_oneself() -> None:
     assert apart.leniency_obstacle == ""
 
 
-def test_no_agreement_has_an_interval_all_the_same() -> None:
+def test_zero_agreement_still_has_an_interval() -> None:
     cards = Cards.from_ratings(simulate_team(40, panel=2, seed=4).cards)
     cards.values[:] = np.random.default_rng(0).integers(1, 6, cards.values.shape)
     found = summarise_panels(cards).agreement
@@ -68,7 +68,7 @@ def test_no_agreement_has_an_interval_all_the_same() -> None:
     assert found.single.low == 0 < found.single.high < found.panel.high < 0.5
 
 
-def test_cards_of_no_row_are_counted() -> None:
+def test_cards_without_a_row_are_counted() -> None:
     cards = Cards.from_ratings(simulate_team(40, panel=2, seed=4).cards)
     use = np.array(["row"] * 77 + ["unlabelled"] + ["withdrawn"] * 2, dtype=object)
     summary = summarise_panels(replace(cards, use=use))
@@ -76,7 +76,7 @@ def test_cards_of_no_row_are_counted() -> None:
         assert "In no row of the import: 2 of people who withdrew." in " ".join(text.split())
 
 
-def test_one_rater_each_gives_reasons_in_place_of_figures() -> None:
+def test_one_rater_each_gives_reasons_instead_of_figures() -> None:
     cards = Cards.from_ratings(simulate_team(120, panel=1, severity=0.3, seed=3).cards)
     alone = summarise_panels(cards)
     assert alone.agreement is None
@@ -86,7 +86,7 @@ def test_one_rater_each_gives_reasons_in_place_of_figures() -> None:
     assert "is your assumption" in render_panels(summarise_panels(cards, assigned_at_random=True))
 
 
-def test_the_command_reads_what_others_write(tmp_path: Path) -> None:
+def test_the_panels_command_reads_compressed_tables_and_parquet(tmp_path: Path) -> None:
     team = simulate_team(60, seed=2)
     write_csv(team.cards, tmp_path / "cards.csv")
     shutil.copy(SIGNALS, tmp_path / "team.toml")
@@ -110,18 +110,18 @@ def test_the_command_reads_what_others_write(tmp_path: Path) -> None:
         (["application,rater,problem_solvin", "a,r1,3"], "did you mean 'problem_solving'"),
     ],
 )
-def test_a_table_that_cannot_be_read_says_where(tmp_path: Path, lines: list[str], message: str) -> None:
+def test_an_unreadable_table_of_cards_is_refused_with_its_place(tmp_path: Path, lines: list[str], message: str) -> None:
     (tmp_path / "cards.csv").write_text("\n".join(lines) + "\n")
     with pytest.raises(PredictorError, match=message):
         read_cards(tmp_path / "cards.csv", Catalogue.load(SIGNALS))
 
 
-def test_rows_that_say_nothing_are_left_out(tmp_path: Path) -> None:
+def test_cards_without_rating_rater_or_application_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "cards.csv").write_text("application,rater,problem_solving,use\na,r1,3,row\n,r1,3,no\nb,,3,\nc,r1,,\n")
     assert len(read_cards(tmp_path / "cards.csv", Catalogue.load(SIGNALS))) == 1
 
 
-def test_means_are_kept_with_count_and_spread() -> None:
+def test_joined_means_have_their_count_and_spread() -> None:
     team = simulate_team(40, panel=3, stages=True, seed=5)
     cards = Cards.from_ratings(team.cards)
     onsite = panel_means(cards, "on-site")
@@ -136,7 +136,7 @@ def test_means_are_kept_with_count_and_spread() -> None:
     assert panel_means(cards.rows(np.arange(1))).count.tolist() == [[0.0] * 6]
 
 
-def test_a_simulated_team_is_what_it_says() -> None:
+def test_a_simulated_team_has_the_requested_properties() -> None:
     team = simulate_team(2000, panel=3, severity=0.2, stages=True, seed=1)
     stage = team.ratings.columns["stage"]
     assert team.invited.mean() == pytest.approx(0.5, abs=0.01)

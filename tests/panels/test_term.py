@@ -1,4 +1,4 @@
-"""How high panels rate, as an input of a model: from simulated teams whose truth is known."""
+"""Rater leniency as an input of a model: simulated teams whose true effects are known."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def rated(model: OfferModel, **more: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("panel", [1, 3])
-def test_severities_are_recovered(panel: int) -> None:
+def test_rater_severities_are_recovered(panel: int) -> None:
     team = simulate_team(600, panel=panel, severity=0.24, seed=1)
     for cards in (Cards.from_ratings(team.cards), Cards.from_ratings(team.ratings, panel="panel")):
         leniency = fit_leniency(cards)
@@ -70,7 +70,7 @@ def test_severities_are_recovered(panel: int) -> None:
             assert effects.rater / (effects.person + effects.rater + effects.rest) == pytest.approx(0.24, abs=0.06)
 
 
-def test_it_is_kept_where_it_pays_and_lenient_panels_count_for_less(result: TrainingResult) -> None:
+def test_leniency_that_improves_log_loss_is_kept_and_lowers_answers(result: TrainingResult) -> None:
     term = result.panel_term
     assert term is not None
     assert term.kept
@@ -84,7 +84,7 @@ def test_it_is_kept_where_it_pays_and_lenient_panels_count_for_less(result: Trai
     assert result.model.trained_on["panels"]["kept"] is True
 
 
-def test_audit_and_drift_know_the_rows_of_the_training_again(
+def test_audit_and_drift_recognise_the_training_rows(
     team: SimulatedTeam, result: TrainingResult, tmp_path: Path
 ) -> None:
     looked_at = {test.name: test for test in drift_tests(result.model, team.ratings.labelled())}
@@ -107,7 +107,7 @@ def test_audit_and_drift_know_the_rows_of_the_training_again(
     assert costs[0] == pytest.approx(costs[1], abs=1e-6)  # of one rater each the panel's mean is the scorecard
 
 
-def test_leniency_without_a_signal_is_that_of_the_other_signals(team: SimulatedTeam) -> None:
+def test_leniency_without_a_signal_ignores_its_ratings(team: SimulatedTeam) -> None:
     cards = Cards.from_ratings(team.cards)
     other = replace(cards, values=np.where(np.arange(cards.values.shape[1]) == 0, 5.0, cards.values))
     rows, cuts = np.arange(180), (slice(0, 120), slice(120, 180))
@@ -116,7 +116,7 @@ def test_leniency_without_a_signal_is_that_of_the_other_signals(team: SimulatedT
     assert some.tolist() == same.tolist()
 
 
-def test_permuted_raters_are_not_kept(team: SimulatedTeam) -> None:
+def test_leniency_of_permuted_raters_is_not_kept(team: SimulatedTeam) -> None:
     columns = dict(team.ratings.columns)
     columns["panel"] = np.random.default_rng(0).permutation(columns["panel"])
     permuted = train(replace(team.ratings, columns=columns), QUICK, curve=False)
@@ -126,7 +126,7 @@ def test_permuted_raters_are_not_kept(team: SimulatedTeam) -> None:
     assert LENIENCY not in permuted.model.terms
 
 
-def test_the_fold_looks_at_no_rating_of_the_rows_it_is_tested_on(team: SimulatedTeam) -> None:
+def test_leniency_of_a_fold_uses_no_rating_of_its_test_rows(team: SimulatedTeam) -> None:
     rows = np.arange(180)
     learned, tested = rows[:120], rows[120:]
     cards = Cards.from_ratings(team.cards)
@@ -138,7 +138,7 @@ def test_the_fold_looks_at_no_rating_of_the_rows_it_is_tested_on(team: Simulated
         assert one.tolist() == two.tolist()
 
 
-def test_the_leniency_of_a_panel_is_estimated_without_its_own_row(team: SimulatedTeam) -> None:
+def test_leniency_of_a_panel_is_estimated_without_its_own_row(team: SimulatedTeam) -> None:
     cards = Cards.from_ratings(team.cards)
     leniency = fit_leniency(cards)
     panels = [names_of(cell) for cell in team.ratings.columns["panel"]]
@@ -149,7 +149,7 @@ def test_the_leniency_of_a_panel_is_estimated_without_its_own_row(team: Simulate
     assert np.corrcoef(within, own - also)[0, 1] < -0.9  # the better one's own card, the lower without it
 
 
-def test_confounded_raters_are_a_term_and_no_subtraction() -> None:
+def test_leniency_of_confounded_raters_should_not_be_subtracted() -> None:
     team = simulate_team(600, panel=1, severity=0.05, cards_per_rater=30, confounded=True, seed=4)
     panels = PanelInput(team.ratings, Cards.from_ratings(team.cards))
     leniency = panels.whole.of_panels(panels.panels, panels.applications)
@@ -159,7 +159,7 @@ def test_confounded_raters_are_a_term_and_no_subtraction() -> None:
     assert np.corrcoef(score - leniency, team.quality)[0, 1] < np.corrcoef(score, team.quality)[0, 1] - 0.05
 
 
-def test_an_unknown_rater_is_an_average_one(model: OfferModel) -> None:
+def test_an_unknown_rater_counts_as_average(model: OfferModel) -> None:
     new = model.predict(rated(model, panel=["somebody new"]))
     average = model.predict(rated(model, panel_leniency="average"))
     assert new.offer_probability == average.offer_probability
@@ -167,7 +167,7 @@ def test_an_unknown_rater_is_an_average_one(model: OfferModel) -> None:
     assert new.interval.high - new.interval.low > average.interval.high - average.interval.low
 
 
-def test_the_interval_widens_by_slope_and_variance(model: OfferModel) -> None:
+def test_uncertain_leniency_widens_the_interval(model: OfferModel) -> None:
     table = model.raters
     assert table is not None
     name = next(iter(table.raters))
@@ -188,7 +188,7 @@ def test_the_interval_widens_by_slope_and_variance(model: OfferModel) -> None:
     assert model.variances[LENIENCY][level.code] >= table.slope**2 * table.usual_variances[level.code] > 0
 
 
-def test_every_way_to_ask_gives_the_same(model: OfferModel, team: SimulatedTeam) -> None:
+def test_all_input_paths_agree_on_leniency(model: OfferModel, team: SimulatedTeam) -> None:
     table = model.raters
     assert table is not None
     highest = max(table.raters, key=lambda name: table.raters[name].leniency)
@@ -204,7 +204,7 @@ def test_every_way_to_ask_gives_the_same(model: OfferModel, team: SimulatedTeam)
     assert many["interval_low"] == pytest.approx(answer.interval.low, abs=1e-12)
 
 
-def test_the_file_keeps_the_raters_and_is_checked(model: OfferModel, tmp_path: Path) -> None:
+def test_raters_survive_saving_and_damaged_ones_are_refused(model: OfferModel, tmp_path: Path) -> None:
     again = OfferModel.load(model.save(tmp_path / "model.json"))
     assert again.fingerprint == model.fingerprint
     assert again.raters is not None
@@ -217,7 +217,7 @@ def test_the_file_keeps_the_raters_and_is_checked(model: OfferModel, tmp_path: P
             OfferModel.from_dict({**broken, "fingerprint": fingerprint(broken)})
 
 
-def test_it_is_not_tried_where_it_cannot_be(team: SimulatedTeam) -> None:
+def test_leniency_is_not_tried_with_too_few_or_equal_panels(team: SimulatedTeam) -> None:
     few = team.ratings.rows(np.arange(25))
     panels = PanelInput(few, Cards.from_ratings(few, panel="panel"))
     assert "25 rows have a panel" in panels.reason_not_tried
@@ -230,7 +230,7 @@ def test_it_is_not_tried_where_it_cannot_be(team: SimulatedTeam) -> None:
         assert "no more than chance" in leniency.reason_not_tried
 
 
-def test_tables_that_do_not_belong_together_are_refused(team: SimulatedTeam) -> None:
+def test_mismatched_tables_of_cards_and_ratings_are_refused(team: SimulatedTeam) -> None:
     other = Cards.from_ratings(simulate_team(60, panel=1, seed=9).cards)
     with pytest.raises(PredictorError, match="no scorecard here"):
         cards_of(team.ratings, other)
@@ -239,14 +239,14 @@ def test_tables_that_do_not_belong_together_are_refused(team: SimulatedTeam) -> 
         cards_of(replace(team.ratings, columns=columns), other)
 
 
-def test_levels_are_the_training_quantiles() -> None:
+def test_leniency_levels_are_training_quantiles() -> None:
     leniency = np.linspace(-1, 1, 1001)
     codes = codes_of(leniency, quantile_cuts(leniency))
     assert (np.bincount(codes.astype(int)) / 1001).round(2).tolist() == [0.1, 0.2, 0.4, 0.2, 0.1]
     assert {*ModelData.__dataclass_fields__} >= {"raters"}
 
 
-def test_batches_take_panels(model: OfferModel, team: SimulatedTeam, tmp_path: Path) -> None:
+def test_batches_accept_panels(model: OfferModel, team: SimulatedTeam, tmp_path: Path) -> None:
     columns = [*model.signals, "panel"]
     frame = team.ratings.X.assign(panel=team.ratings.columns["panel"])[columns]
     frame.loc[0, "panel"] = "somebody new"
