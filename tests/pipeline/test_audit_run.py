@@ -1,4 +1,4 @@
-"""Audit, drift and card from the command line: files, exit codes, out-of-fold rows, joins, MLflow, and what is refused."""
+"""Audit, drift and model card commands: files, exit codes, out-of-fold rows, joins, MLflow, and refusals."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def team(workplace: Path, kept: Path, interviews: Ratings) -> Path:
 ASK = ("audit", "team.csv", "--groups", "groups.csv", "--group", "sex", "--group", "race=race_ethnicity", "--no-track")
 
 
-def test_an_audit_by_the_champion_finds_its_training(team: Path, run: Callable[..., Result]) -> None:
+def test_an_audit_uses_the_out_of_fold_rows_of_the_champion(team: Path, run: Callable[..., Result]) -> None:
     done = run(*ASK)
     assert done.exit_code == 0, done.output
     assert all(len(line) <= 80 for line in done.stdout.splitlines() if not line.startswith("Report:"))
@@ -65,7 +65,7 @@ def test_an_audit_by_the_champion_finds_its_training(team: Path, run: Callable[.
     assert max(losses.values()) > 0  # something is lost without the family that says most
 
 
-def test_rows_of_the_training_are_answered_by_models_that_had_not_seen_them(
+def test_training_rows_are_scored_by_models_that_did_not_learn_them(
     team: Path, interviews: Ratings, model: OfferModel
 ) -> None:
     trained = TrainedModel.load(Path("experiments/models/champion.json"), Path("experiments/models"))
@@ -89,7 +89,7 @@ def test_rows_of_the_training_are_answered_by_models_that_had_not_seen_them(
     assert any("better than they are" in warning for warning in seen.warnings)
 
 
-def test_rows_of_a_training_that_left_out_signals_are_known_again(team: Path, interviews: Ratings) -> None:
+def test_training_rows_are_recognised_despite_left_out_signals(team: Path, interviews: Ratings) -> None:
     config = TrainingConfig(folds=3, repeats=1, resamples=20, baselines=(), leave_out=("body_language", "rater_role"))
     few = interviews.rows(np.arange(200))
     save(train(few, config, name="fewer", curve=False), Path("experiments/models/fewer"))
@@ -99,7 +99,7 @@ def test_rows_of_a_training_that_left_out_signals_are_known_again(team: Path, in
     assert "of 3 folds" in audited.left_out_by
 
 
-def test_groups_in_the_same_table_or_beside_it(team: Path, interviews: Ratings) -> None:
+def test_groups_may_be_in_the_table_or_in_another_one(team: Path, interviews: Ratings) -> None:
     with Path("team.csv").open() as file:
         rows = list(csv.reader(file))
     with Path("groups.csv").open() as file:
@@ -128,7 +128,7 @@ def test_groups_in_the_same_table_or_beside_it(team: Path, interviews: Ratings) 
         (("--group", "sex", "--model", "nobody"), "no model 'nobody'"),
     ],
 )
-def test_what_cannot_be_audited_is_refused(
+def test_unusable_audit_input_is_refused(
     team: Path, run: Callable[..., Result], arguments: tuple[str, ...], message: str
 ) -> None:
     done = run("audit", "team.csv", "--groups", "groups.csv", *arguments, "--no-track")
@@ -137,8 +137,8 @@ def test_what_cannot_be_audited_is_refused(
     assert not list(team.rglob("audit.*"))
 
 
-def test_one_category_and_rows_that_are_alike(team: Path, run: Callable[..., Result]) -> None:
-    """There is nothing to compare, and no row is above the median: both are stated."""
+def test_one_category_or_equal_rows_leave_nothing_to_compare(team: Path, run: Callable[..., Result]) -> None:
+    """With one category there is no ratio, and with equal rows none is above the median: both are stated."""
     first, row, *_ = Path("team.csv").read_text().splitlines()
     row = row.replace(row.split(",")[first.split(",").index("candidate_id")], "nobody")  # whom no model has seen
     Path("alike.csv").write_text("\n".join([f"{first},sex", *[f"{row},Female"] * 3]))
@@ -148,7 +148,7 @@ def test_one_category_and_rows_that_are_alike(team: Path, run: Callable[..., Res
     assert "100.0 % of the rows are equal to the median likelihood" in done.output
 
 
-def test_a_table_of_groups_that_contradicts_itself_is_refused(team: Path, interviews: Ratings) -> None:
+def test_a_contradictory_table_of_groups_is_refused(team: Path, interviews: Ratings) -> None:
     text = Path("groups.csv").read_text().splitlines()
     person = text[1].split(",")[0]
     Path("twice.csv").write_text("\n".join([text[0], f"{person},Female,Asian", f"{person},Male,Asian", *text[2:]]))
@@ -165,7 +165,7 @@ def test_a_table_of_groups_that_contradicts_itself_is_refused(team: Path, interv
     assert parse_groups(["sex=Gender", "race"]) == {"sex": "Gender", "race": "race"}
 
 
-def test_drift_ends_with_one_where_something_moved(team: Path, run: Callable[..., Result]) -> None:
+def test_drift_exits_with_one_if_ratings_changed(team: Path, run: Callable[..., Result]) -> None:
     current = simulate_interviews(80, seed=99)
     write_csv(current, "same.csv")
     write_csv(add_drift(current, ["goals_discussed", "mutual_rapport"], by=-0.7), "moved.csv")
@@ -186,7 +186,7 @@ def test_drift_ends_with_one_where_something_moved(team: Path, run: Callable[...
     assert "no such file" in missing.stderr
 
 
-def test_the_card_holds_audit_and_drift_where_they_were_made(
+def test_the_model_card_includes_audit_and_drift_if_they_exist(
     team: Path, run: Callable[..., Result], model: OfferModel
 ) -> None:
     folder = team / "experiments/models/tested"
@@ -244,7 +244,7 @@ DAMAGES = {
 }
 
 
-def test_reports_are_kept_with_the_run(team: Path, run: Callable[..., Result]) -> None:
+def test_reports_are_stored_with_the_mlflow_run(team: Path, run: Callable[..., Result]) -> None:
     from predictor.tracking import track
 
     recorded = track("experiments/models/tested")

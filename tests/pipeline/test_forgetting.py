@@ -1,4 +1,4 @@
-"""Deleting a person: only their rows go, all files or none, and models that learned from them say so."""
+"""Deleting a person: only their rows, in all files or none, and models that learned from them are marked."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def team(workplace: Path, kept: Path, interviews: Ratings) -> Path:
     return workplace
 
 
-def test_a_person_goes_from_everything_and_models_say_so(
+def test_a_person_is_deleted_from_all_files_and_models_are_marked(
     team: Path, run: Callable[..., Result], interviews: Ratings
 ) -> None:
     known = interviews.labelled()
@@ -68,7 +68,7 @@ def test_a_person_goes_from_everything_and_models_say_so(
     assert "is in none of the files" in again.stderr
 
 
-def test_nothing_goes_where_one_file_cannot_be_read_or_nobody_agrees(
+def test_nothing_is_deleted_if_a_file_is_unreadable_or_not_confirmed(
     team: Path, run: Callable[..., Result], interviews: Ratings
 ) -> None:
     assert interviews.groups is not None
@@ -83,7 +83,9 @@ def test_nothing_goes_where_one_file_cannot_be_read_or_nobody_agrees(
     assert OfferModel.load("experiments/models/champion.json").rows_deleted == 0
 
 
-def test_the_same_id_in_another_file_is_left_alone(team: Path, run: Callable[..., Result], interviews: Ratings) -> None:
+def test_the_same_id_in_another_file_leaves_models_unmarked(
+    team: Path, run: Callable[..., Result], interviews: Ratings
+) -> None:
     known = interviews.labelled()
     assert known.groups is not None
     person = str(known.groups[0])
@@ -94,7 +96,7 @@ def test_the_same_id_in_another_file_is_left_alone(team: Path, run: Callable[...
     assert OfferModel.load("experiments/models/champion.json").rows_deleted == 0
 
 
-def test_a_journal_forgets(workplace: Path, run: Callable[..., Result]) -> None:
+def test_a_person_is_deleted_from_a_journal(workplace: Path, run: Callable[..., Result]) -> None:
     journal = Journal(workplace / "my.journal")
     for title, who in (("one", "A. B."), ("two", "A. B."), ("three", "C. D.")):
         journal.add(title, {"goals_discussed": 4}, who=who)
@@ -129,13 +131,13 @@ def test_a_journal_forgets(workplace: Path, run: Callable[..., Result]) -> None:
         ("h.tsv", b"person\ts\nx\t1\ny\t2\n", b"person\ts\ny\t2\n"),
     ],
 )
-def test_only_their_records_go(tmp_path: Path, name: str, content: bytes, left: bytes) -> None:
+def test_only_records_of_the_person_are_deleted(tmp_path: Path, name: str, content: bytes, left: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     assert without_person(path, "x", COLUMNS).content == left
 
 
-def test_json_and_parquet(tmp_path: Path) -> None:
+def test_a_person_is_deleted_from_json_and_parquet(tmp_path: Path) -> None:
     import pandas as pd
 
     rows = [{"candidate_id": 17.0, "s": 1.5}, {"candidate_id": 18, "s": None}]  # ids beside a gap are often decimals

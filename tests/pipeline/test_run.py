@@ -1,4 +1,4 @@
-"""A training's folder and its champion: one training a name, nothing of another is overwritten, nothing is left."""
+"""Training folders and the champion: one training per name, nothing overwritten, nothing left behind."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
     return lambda *words: CliRunner().invoke(main, words, catch_exceptions=False)
 
 
-def test_one_training_a_name(tmp_path: Path) -> None:
-    """Else a version could have the scores of one data set and the model of the other."""
+def test_two_trainings_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Otherwise one version could have the scores of one data set and the model of the other."""
     folder = tmp_path / "mine"
     folder.mkdir()
     with exclusive_lock(folder, "ours"):
@@ -54,7 +54,7 @@ def test_one_training_a_name(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"mine"}
 
 
-def test_the_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+def test_the_lock_admits_one_process_at_a_time(tmp_path: Path) -> None:
     inside, most = [0], [0]
 
     def work() -> None:
@@ -83,7 +83,7 @@ def _fill(name: str) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize("killed", ["while it wrote", "between the names", "before the old one was removed"])
-def test_what_a_killed_training_left_is_put_right(tmp_path: Path, killed: str) -> None:
+def test_leftovers_of_a_killed_training_are_repaired(tmp_path: Path, killed: str) -> None:
     folder, fresh, old = (tmp_path / name for name in ("mine", ".mine.0123abcd", ".mine.0123abcd.old"))
     replace_folder(folder, _fill("before"))
     fresh.mkdir()
@@ -100,7 +100,7 @@ def test_what_a_killed_training_left_is_put_right(tmp_path: Path, killed: str) -
     assert {path.name for path in tmp_path.iterdir()} == {"mine", ".mine.else.0123abcd"}
 
 
-def test_a_linked_champion_is_replaced_and_what_it_points_at_is_kept(tmp_path: Path) -> None:
+def test_replacing_a_linked_champion_keeps_the_link_target(tmp_path: Path) -> None:
     champion, mine = tmp_path / "champion.json", replace_folder(tmp_path / "mine", _fill("mine"))
     champion.symlink_to("mine/model.json")
     before = (mine / MODEL).read_bytes()
@@ -112,7 +112,7 @@ def test_a_linked_champion_is_replaced_and_what_it_points_at_is_kept(tmp_path: P
     assert {path.name for path in tmp_path.iterdir()} == {"champion.json", "mine"}
 
 
-def test_a_linked_folder_is_replaced_and_what_it_points_at_is_kept(tmp_path: Path) -> None:
+def test_replacing_a_linked_folder_keeps_the_link_target(tmp_path: Path) -> None:
     theirs = replace_folder(tmp_path / "theirs", _fill("theirs"))
     (tmp_path / "mine").symlink_to("theirs")
     replace_folder(tmp_path / "mine", _fill("mine"))
@@ -121,7 +121,7 @@ def test_a_linked_folder_is_replaced_and_what_it_points_at_is_kept(tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == {"mine", "theirs"}
 
 
-def test_each_catalogue_has_its_champion(tmp_path: Path) -> None:
+def test_each_catalogue_has_its_own_champion(tmp_path: Path) -> None:
     model = PRIOR
     mine = replace(model, name="mine", catalogue=replace(model.catalogue, name="My signals / 2"))
     assert default_model(tmp_path) == PUBLISHED
@@ -136,7 +136,7 @@ def test_each_catalogue_has_its_champion(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_a_training_that_was_not_to_be_recorded_is_not_recorded_by_promote(run: Callable[..., Result]) -> None:
+def test_promote_does_not_record_a_training_made_without_tracking(run: Callable[..., Result]) -> None:
     replace(PRIOR, name="other", trained_on={**PRIOR.trained_on, "n": 5}).save("experiments/models/champion.json")
     write_csv(SOME, "few.csv")
     Path("quick.toml").write_text('folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\n')
@@ -148,7 +148,7 @@ def test_a_training_that_was_not_to_be_recorded_is_not_recorded_by_promote(run: 
     assert not Path("experiments/mlflow.db").exists()
 
 
-def test_reading_commands_make_no_store_and_name_the_place_where_they_looked(run: Callable[..., Result]) -> None:
+def test_reading_commands_create_no_store_and_name_where_they_searched(run: Callable[..., Result]) -> None:
     assert "No version is registered yet" in run("history").output
     done = run("pull")
     assert (done.exit_code, str(Path.cwd() / "experiments/mlflow.db") in done.stderr) == (2, True)
@@ -159,6 +159,6 @@ def test_reading_commands_make_no_store_and_name_the_place_where_they_looked(run
     assert "which has none; work in the project's folder" in done.stderr
 
 
-def test_no_folder_is_not_recorded(tmp_path: Path) -> None:
+def test_tracking_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match="no such folder"):
         track(tmp_path / "none")
