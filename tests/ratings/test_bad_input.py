@@ -1,4 +1,4 @@
-"""Bad input: refused with row, column and remedy; exit code 2; no traceback; nothing written."""
+"""Bad input is refused with row, column and remedy; exit code 2, no traceback, nothing written."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CELLS = [  # a bad rating as it stands in JSON, and what the message must say of
 
 
 @pytest.mark.parametrize(("cell", "says"), CELLS, ids=[cell[:20] for cell, _ in CELLS])
-def test_bad_rating_in_json(run: Callable[..., Result], cell: str, says: str) -> None:
+def test_a_bad_rating_in_json_is_refused(run: Callable[..., Result], cell: str, says: str) -> None:
     text = f'[{{"{GOALS}": 3}}, {{"ratings": {{"mutual_rapport": 4, "{GOALS}": {cell}}}}}]'
     _refused(run("predict", "-", stdin=text), "row 2", GOALS, says)
 
@@ -51,7 +51,7 @@ TEXTS = [  # a bad CSV cell, and what the message must say of it
 
 
 @pytest.mark.parametrize(("cell", "says"), TEXTS, ids=[ascii(cell) for cell, _ in TEXTS])
-def test_bad_rating_in_csv(run: Callable[..., Result], workplace: Path, cell: str, says: str) -> None:
+def test_a_bad_rating_in_csv_is_refused(run: Callable[..., Result], workplace: Path, cell: str, says: str) -> None:
     rows = [f"c{row},{1 + row % 5},{'yes' if row % 2 else 'no'}" for row in range(20)]
     rows[6] = f"c6,{cell},no"
     (workplace / "my.csv").write_text("\n".join([f"candidate_id,{GOALS},offer", *rows]), encoding="utf-8")
@@ -77,7 +77,7 @@ RECORDS = [  # bad JSON for predict, and what the message must say of it
 
 
 @pytest.mark.parametrize("case", RECORDS, ids=[case[0][:30] for case in RECORDS])
-def test_bad_json(run: Callable[..., Result], case: tuple[str, ...]) -> None:
+def test_bad_json_is_refused(run: Callable[..., Result], case: tuple[str, ...]) -> None:
     _refused(run("predict", "-", stdin=case[0]), *case[1:])
 
 
@@ -126,7 +126,7 @@ FILES: dict[str, tuple[bytes | str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_bad_csv(run: Callable[..., Result], workplace: Path, kind: str) -> None:
+def test_bad_csv_is_refused(run: Callable[..., Result], workplace: Path, kind: str) -> None:
     content, says = FILES[kind]
     (workplace / "my.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     _refused(run("train", "my.csv", "--prior", "none", "--no-track"), "my.csv", *says)
@@ -144,7 +144,9 @@ def test_bad_csv(run: Callable[..., Result], workplace: Path, kind: str) -> None
         ("absent.parquet", None, "no such file"),
     ],
 )
-def test_unusable_file(run: Callable[..., Result], workplace: Path, name: str, content: str | None, says: str) -> None:
+def test_an_unusable_file_is_refused(
+    run: Callable[..., Result], workplace: Path, name: str, content: str | None, says: str
+) -> None:
     if content == "folder":
         (workplace / name).mkdir()
     elif content:
@@ -163,7 +165,7 @@ def test_unusable_file(run: Callable[..., Result], workplace: Path, name: str, c
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_links_that_lead_in_a_circle(run: Callable[..., Result], workplace: Path, words: list[str]) -> None:
+def test_circular_links_are_refused(run: Callable[..., Result], workplace: Path, words: list[str]) -> None:
     (workplace / "in.csv").write_text(f"{GOALS}\n4\n")
     for name in ("circle", "circle.csv", "circle.json", "circle.toml"):
         (workplace / name).symlink_to(name)
@@ -179,7 +181,7 @@ def test_links_that_lead_in_a_circle(run: Callable[..., Result], workplace: Path
     ],
     ids=str,
 )  # fmt: skip
-def test_predict_many_refuses_a_frame_as_from_frame_does(model: OfferModel, bad: dict[str, Any]) -> None:
+def test_predict_many_and_from_frame_refuse_the_same_frames(model: OfferModel, bad: dict[str, Any]) -> None:
     frame = pd.DataFrame({"mutual_rapport": [1.0, np.nan], **bad})
     with pytest.raises(RatingsError) as expected:
         Ratings.from_frame(frame, model.catalogue)
@@ -191,7 +193,7 @@ def test_predict_many_refuses_a_frame_as_from_frame_does(model: OfferModel, bad:
             model.predict_many(wrong)
 
 
-def test_frame_with_every_kind_of_problem(catalogue: Catalogue) -> None:
+def test_a_frame_with_every_kind_of_problem_is_refused(catalogue: Catalogue) -> None:
     frame = pd.DataFrame({GOALS: [1.0, np.inf, 9.0], "mutual_rapport": [True, False, True], "charm": 1})
     frame["mutual_respect"] = ["four", None, pd.Timestamp("2024-01-01")]
     with pytest.raises(RatingsError) as caught:
@@ -204,7 +206,7 @@ def test_frame_with_every_kind_of_problem(catalogue: Catalogue) -> None:
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_spreadsheets_write_more_than_a_table(run: Callable[..., Result], workplace: Path) -> None:
+def test_separator_lines_blank_rows_and_decimal_commas_are_read(run: Callable[..., Result], workplace: Path) -> None:
     rows = [row.replace(",", ";") for row in GOOD]
     rows[3] = "c3;3,5;yes"
     text = "\ufeffsep=;\r" + "\r".join([HEADER.replace(",", ";"), *rows[:10], "", *rows[10:], ";;", ";;"])
@@ -229,7 +231,7 @@ def test_frames_keep_long_ids_and_numbered_columns(catalogue: Catalogue) -> None
     assert Ratings.from_frame(pd.DataFrame({0: [3.0], 2: [1]}), numbered).values[0, 0] == 3
 
 
-def test_a_value_is_valid_or_does_not_exist(catalogue: Catalogue) -> None:
+def test_ratings_cannot_be_constructed_with_invalid_values(catalogue: Catalogue) -> None:
     values = np.full((1, len(catalogue.signals)), np.nan)
     bad: list[dict[str, Any]] = [{"y": np.array([7.0])}, {"columns": {"rater_role": np.array(["boss"], dtype=object)}}]
     for wrong in bad:
@@ -237,7 +239,7 @@ def test_a_value_is_valid_or_does_not_exist(catalogue: Catalogue) -> None:
             Ratings(catalogue, values, **{"y": np.array([1.0]), **wrong})
 
 
-def test_ten_thousand_bad_rows_read_as_one(run: Callable[..., Result], workplace: Path) -> None:
+def test_ten_thousand_bad_rows_are_summarised(run: Callable[..., Result], workplace: Path) -> None:
     rows = [f"c{row},7,{'yes' if row % 2 else 'no'}" for row in range(10_000)]
     (workplace / "my.csv").write_text("\n".join([HEADER, *rows]))
     done = run("train", "my.csv", "--no-track")
@@ -254,7 +256,7 @@ def test_a_wide_file_is_refused_in_linear_time(run: Callable[..., Result], workp
 
 
 @pytest.mark.parametrize("word", ["boss", "observer of {n}", "x" * 500])
-def test_many_wrong_words_are_refused_in_linear_time(catalogue: Catalogue, word: str) -> None:
+def test_many_unknown_words_are_refused_in_linear_time(catalogue: Catalogue, word: str) -> None:
     started = time.process_time()
     with pytest.raises(RatingsError) as caught:
         Ratings.from_text(["rater_role"], [[word.format(n=n)] for n in range(20_000)], catalogue)
@@ -262,7 +264,7 @@ def test_many_wrong_words_are_refused_in_linear_time(catalogue: Catalogue, word:
     assert time.process_time() - started < 3
 
 
-def test_every_problem_at_once(run: Callable[..., Result]) -> None:
+def test_every_problem_is_reported_at_once(run: Callable[..., Result]) -> None:
     text = '[{"goals_discussed": 9, "charm": 1}, {"mutual_rapport": "x", "rater_role": "boss"}]'
     done = run("predict", "-", stdin=text)
     _refused(done, "4 problems", "charm", GOALS, "mutual_rapport", "rater_role")
@@ -278,7 +280,7 @@ bad = st.one_of(
 
 @given(data=st.data(), rows=st.integers(1, 5))
 @settings(max_examples=EXAMPLES or 100, suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_is_bad_is_named_and_nothing_else(catalogue: Catalogue, data: st.DataObject, rows: int) -> None:
+def test_exactly_the_bad_cells_are_named(catalogue: Catalogue, data: st.DataObject, rows: int) -> None:
     records = [data.draw(st.dictionaries(st.sampled_from(catalogue.names), good)) for _ in range(rows)]
     places = data.draw(
         st.sets(st.tuples(st.integers(1, rows), st.sampled_from(catalogue.names)), min_size=1, max_size=4)
@@ -292,7 +294,7 @@ def test_whatever_is_bad_is_named_and_nothing_else(catalogue: Catalogue, data: s
 
 
 @given(data=st.data())
-def test_what_is_valid_survives_json(catalogue: Catalogue, data: st.DataObject) -> None:
+def test_valid_ratings_survive_json(catalogue: Catalogue, data: st.DataObject) -> None:
     record = data.draw(st.dictionaries(st.sampled_from(catalogue.names), good))
     once = Ratings.from_records([record], catalogue)
     row = dict(zip(catalogue.names, once.values[0].tolist(), strict=True))

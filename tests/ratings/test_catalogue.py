@@ -1,4 +1,4 @@
-"""The catalogue: the shipped one is whole, others are read or refused."""
+"""The catalogue: the shipped one is complete, others are read or refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from predictor.errors import CatalogueError
 from predictor.ratings.signals import SIDES, Scale
 
 
-def test_the_shipped_catalogue(catalogue: Catalogue) -> None:
+def test_the_shipped_catalogue_is_complete(catalogue: Catalogue) -> None:
     assert catalogue.names  # each is checked below; a new one needs no change here
     assert list(catalogue.families) == ["engagement", "clarity", "alignment", "body_language", "follow_up"]
     for family in catalogue.families:
@@ -28,7 +28,7 @@ def test_the_shipped_catalogue(catalogue: Catalogue) -> None:
         assert len(signal.label) <= 40
 
 
-def test_a_candidate_who_rates_is_addressed(catalogue: Catalogue) -> None:
+def test_questions_to_a_candidate_avoid_the_third_person(catalogue: Catalogue) -> None:
     for signal in catalogue.signals:
         asked = signal.worded("candidate")
         texts = (asked.label, asked.question, *asked.anchors.values())
@@ -56,7 +56,7 @@ def test_a_candidate_who_rates_is_addressed(catalogue: Catalogue) -> None:
             Catalogue.from_dict(_plain(signals=[{"name": "a", "family": "all", "own": wrong}]))
 
 
-def test_plain_data_round_trip(catalogue: Catalogue) -> None:
+def test_a_catalogue_survives_conversion_to_plain_data(catalogue: Catalogue) -> None:
     assert Catalogue.from_dict(catalogue.to_dict()) == catalogue
 
 
@@ -70,8 +70,8 @@ def _plain(**changes: Any) -> dict[str, Any]:
     return {**data, **changes}
 
 
-def test_directions_and_codes() -> None:
-    """What stands at the top is for all signals, what stands at a signal for that one; files keep both."""
+def test_directions_and_codes_are_inherited_and_overridden() -> None:
+    """What is set at the top holds for all signals, what is set at a signal for that one; files keep both."""
     own = {"name": "b", "family": "all", "better": "lower", "not_observed": [], "not_applicable": ["N/A ", -1]}
     mine = Catalogue.from_dict(
         _plain(better="higher", not_observed=[99], signals=[{"name": "a", "family": "all"}, own])
@@ -84,7 +84,7 @@ def test_directions_and_codes() -> None:
     assert Catalogue.shipped().directions == (1,) * len(Catalogue.shipped().signals)
 
 
-def test_a_catalogue_of_ones_own() -> None:
+def test_a_custom_catalogue_is_read() -> None:
     mine = Catalogue.from_dict(_plain(scale={"low": 1, "high": 7}))
     assert [str(signal.scale) for signal in mine.signals] == ["1 to 7", "0 to 10"]
     assert mine.columns == ("a", "b", "hired", "who")
@@ -130,17 +130,17 @@ def test_a_catalogue_of_ones_own() -> None:
         ({"inputs": {"role": {"levels": [1, 2]}}}, "words in quotes"),
     ],
 )
-def test_a_wrong_catalogue_is_refused(changes: dict[str, Any], says: str) -> None:
+def test_an_invalid_catalogue_is_refused(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(CatalogueError, match=says):
         Catalogue.from_dict(_plain(**changes))
 
 
-def test_a_number_without_end_is_refused(tmp_path: Path) -> None:
+def test_an_infinite_number_is_refused(tmp_path: Path) -> None:
     (tmp_path / "my.toml").write_text("name = " + "9" * 5000)
     with pytest.raises(CatalogueError, match=r"my\.toml: not a readable TOML file"):
         Catalogue.load(tmp_path / "my.toml")
 
 
-def test_knots_reach_both_ends() -> None:
+def test_knots_include_both_ends_of_the_scale() -> None:
     assert Scale(0, 1, 0.1).knots[-1] == 1.0
     assert Scale(-3, 3).knots == (-3, -2, -1, 0, 1, 2, 3)

@@ -1,4 +1,4 @@
-"""Codes: every reader takes "not observed" and "not applicable" alike, and every answer and file says them in words."""
+"""Codes: all input paths read "not observed" and "not applicable" alike, and answers and files write them as words."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def model(known: Ratings) -> OfferModel:
 
 @given(cells=rows)
 @settings(max_examples=EXAMPLES or 100, deadline=None)
-def test_every_door_gives_the_same_values(cells: list[tuple[Any, ...]]) -> None:
+def test_all_input_paths_parse_codes_alike(cells: list[tuple[Any, ...]]) -> None:
     expected, names = meant(cells), CATALOGUE.names
     records = [dict(zip(names, row, strict=True)) for row in cells]
     equal(Ratings.from_records(records, CATALOGUE).values, expected)
@@ -112,7 +112,7 @@ def test_every_door_gives_the_same_values(cells: list[tuple[Any, ...]]) -> None:
 
 @given(cells=rows)
 @settings(max_examples=EXAMPLES or 50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_ratings_survive_files_and_frames(cells: list[tuple[Any, ...]], tmp_path: Path) -> None:
+def test_codes_survive_files_and_frames(cells: list[tuple[Any, ...]], tmp_path: Path) -> None:
     values = meant(cells)
     ratings = Ratings(CATALOGUE, values, np.ones(len(values)))
     equal(read_ratings(write_csv(ratings, tmp_path / "a.csv"), CATALOGUE).values, values)
@@ -133,15 +133,15 @@ def test_ratings_survive_files_and_frames(cells: list[tuple[Any, ...]], tmp_path
         ("fair", 0, "is out of scale; write 1 to 5, or leave it null"),
     ],
 )
-def test_what_is_no_code_is_refused(column: str, cell: Any, says: str) -> None:
+def test_unknown_codes_are_refused(column: str, cell: Any, says: str) -> None:
     assert parse_record_fast({column: cell}, CATALOGUE) is None
     with pytest.raises(RatingsError, match=says) as error:
         Ratings.from_records([{column: cell}], CATALOGUE)
     assert error.value.problems[0].column == column
 
 
-def test_every_path_answers_alike(model: OfferModel, known: Ratings, tmp_path: Path) -> None:
-    """One, many, log-odds and files: what each term adds, too, and the words for it."""
+def test_all_prediction_paths_handle_codes_alike(model: OfferModel, known: Ratings, tmp_path: Path) -> None:
+    """One row, many, log-odds and files: also the contribution of each term and its words."""
     many = model.predict_many(known, contributions=True)
     for ours, answer, values in zip(many.to_numpy(), model.predict_each(known), known.values, strict=True):
         parts = [item.log_odds for item in answer.contributions]
@@ -167,7 +167,7 @@ def test_every_path_answers_alike(model: OfferModel, known: Ratings, tmp_path: P
     assert again[again["rating"] == NOT_APPLICABLE]["n"].tolist() == (known.values == CATALOGUE.not_applicable_values).sum(axis=0)[:3].tolist()  # fmt: skip
 
 
-def test_files_of_a_batch(model: OfferModel, known: Ratings, tmp_path: Path) -> None:
+def test_batch_reads_codes_in_every_format(model: OfferModel, known: Ratings, tmp_path: Path) -> None:
     """Text, JSON Lines with words and with numbers, Parquet with whole numbers, floats and dictionaries."""
     expected = model.predict_many(known)["offer_probability"].to_numpy()
     role = known.columns["rater_role"]
@@ -195,7 +195,7 @@ def test_files_of_a_batch(model: OfferModel, known: Ratings, tmp_path: Path) -> 
 
 @given(cells=rows, wrong=st.sampled_from([None, 0.5, -2, 98]))
 @settings(max_examples=EXAMPLES or 50, deadline=None)
-def test_columns_of_a_batch_are_coded_as_rows_are(model: OfferModel, cells: list[tuple[Any, ...]], wrong: Any) -> None:
+def test_batch_columns_are_coded_as_rows_are(model: OfferModel, cells: list[tuple[Any, ...]], wrong: Any) -> None:
     expected = meant(cells)
     for j, name in enumerate(CATALOGUE.names[:3]):
         given = [wrong, *(row[j] for row in cells)]
@@ -210,7 +210,7 @@ def test_columns_of_a_batch_are_coded_as_rows_are(model: OfferModel, cells: list
             equal(np.round(model.blocks.all_values(coded)[1:, j], 9), expected[:, j])
 
 
-def test_no_mean_includes_the_number_of_not_applicable(known: Ratings, model: OfferModel) -> None:
+def test_means_exclude_not_applicable(known: Ratings, model: OfferModel) -> None:
     rated = (known.values >= CATALOGUE.ends[0]).any(axis=1)
     mean, spread = mean_and_spread(known.values[rated], CATALOGUE)
     assert mean.min() >= 0
@@ -231,7 +231,7 @@ def test_no_mean_includes_the_number_of_not_applicable(known: Ratings, model: Of
     assert not found.reached and "calm" not in [change.signal for change in found.changes]
 
 
-def test_over_http_on_the_page_and_in_the_journal(model: OfferModel, tmp_path: Path) -> None:
+def test_codes_work_over_http_on_pages_and_in_the_journal(model: OfferModel, tmp_path: Path) -> None:
     path = model.save(tmp_path / "model.json")
     journal = tmp_path / "my.journal"
     client = TestClient(make_app(Settings(path, journal=journal)), base_url="http://localhost")
@@ -265,7 +265,7 @@ def test_over_http_on_the_page_and_in_the_journal(model: OfferModel, tmp_path: P
     equal(other.ratings().values, [[0, np.nan, -0.1, 4, np.nan]])
 
 
-def test_words_of_a_text_column_are_folded() -> None:
+def test_codes_in_text_columns_ignore_case_and_spaces() -> None:
     calm = CATALOGUE.signals[0]
     values, problems = parse_ratings(["NOT APPLICABLE", " n/A", "?", "99.0", "+5"], calm, "empty")
     equal(values, [0, 0, np.nan, np.nan, 5])

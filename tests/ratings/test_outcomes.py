@@ -1,4 +1,4 @@
-"""Outcomes in files: known words, and a word of one's own."""
+"""Outcomes in files: known words, and words that the user names."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("offer", "none"), WORDS)
-def test_known_words(tmp_path: Path, offer: str, none: str) -> None:
+def test_known_outcome_words_are_read(tmp_path: Path, offer: str, none: str) -> None:
     (path := tmp_path / "a.csv").write_text(ROWS.format(offer, none))
     np.testing.assert_array_equal(read_ratings(path, training=True).y, [1, 0, np.nan, 1])
 
 
 @pytest.mark.parametrize(("offer", "none"), [("Ja", "Nein"), ("no", "yes"), ("2", "1"), ("oui", "no")])
-def test_a_word_of_ones_own(tmp_path: Path, offer: str, none: str) -> None:
+def test_a_named_outcome_word_is_read(tmp_path: Path, offer: str, none: str) -> None:
     (path := tmp_path / "a.csv").write_text(ROWS.format(offer, none))
     np.testing.assert_array_equal(read_ratings(path, training=True, offer_word=offer).y, [1, 0, np.nan, 1])
     assert "--offer-word" in draft_catalogue(path, outcome="offer", group="candidate_id", offer_word=offer)
 
 
-def test_a_word_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
+def test_an_unknown_outcome_word_must_be_named(tmp_path: Path) -> None:
     (path := tmp_path / "a.csv").write_text(ROWS.format("Ja", "Nein"))
     with pytest.raises(RatingsError, match="name it: --offer-word WORD"):
         read_ratings(path, Catalogue.shipped(), training=True)
@@ -51,14 +51,14 @@ def test_a_word_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [{"offer_word": " "}, {"unknown_words": ["Ja", ""]}])
-def test_an_empty_word_is_asked_for_once(tmp_path: Path, words: dict[str, Any]) -> None:
+def test_an_empty_outcome_word_is_refused_with_one_message(tmp_path: Path, words: dict[str, Any]) -> None:
     (path := tmp_path / "a.csv").write_text(ROWS.format("Ja", "Nein"))
     with pytest.raises(ConfigError, match=r"^--\w+-word is empty; give a word exactly as in the file"):
         read_ratings(path, training=True, **words)
 
 
-def test_the_words_of_training_are_kept_with_it_and_read_the_file_again(tmp_path: Path) -> None:
-    """A comparison with the champion reads it again, and knows no other words."""
+def test_outcome_words_of_a_training_are_stored_and_reused(tmp_path: Path) -> None:
+    """A comparison with the champion reads the file again, and must know the same words."""
     signals = Catalogue.shipped().names
     rows = [[i % 5 + 1] * len(signals) + [f"c{i}", ("Ja", "Nein", "Maybe", "Nein")[i % 4]] for i in range(40)]
     pd.DataFrame(rows, columns=[*signals, "candidate_id", "offer"]).to_csv(path := tmp_path / "a.csv", index=False)
@@ -78,7 +78,7 @@ def test_the_words_of_training_are_kept_with_it_and_read_the_file_again(tmp_path
 
 
 @pytest.mark.parametrize(("offer", "none", "third"), [("hired", "rejected", "pending"), ("Ja", "no", "yes")])
-def test_a_third_word_is_never_taken_for_no_offer(tmp_path: Path, offer: str, none: str, third: str) -> None:
+def test_a_third_outcome_word_is_never_taken_for_no_offer(tmp_path: Path, offer: str, none: str, third: str) -> None:
     (path := tmp_path / "a.csv").write_text(ROWS.format(offer, none) + f"3,e,{third}\n")
     with pytest.raises(RatingsError, match=f"row 5, offer: '{third}' is one of several outcomes other than"):
         read_ratings(path, training=True, offer_word=offer)

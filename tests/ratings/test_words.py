@@ -1,4 +1,4 @@
-"""Cells in words and marks mean the same for every reader, and the same file gets the same answers everywhere."""
+"""Words and marks mean the same to every reader, and a file gets the same answers everywhere."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def model() -> OfferModel:
     return OfferClassifier(CATALOGUE).fit(ratings.features, y).model_
 
 
-def test_every_door_reads_the_same() -> None:
+def test_all_input_paths_read_words_alike() -> None:
     names = CATALOGUE.names
     text = [["" if cell is None else f"{cell}" for cell in row.values()] for row in rows()]
     frame = pd.DataFrame(rows(), dtype=object)
@@ -119,8 +119,8 @@ def test_every_door_reads_the_same() -> None:
         "K.A.",
     ],
 )
-def test_words_for_not_observed(word: str) -> None:
-    """At a signal, an input and the outcome; what a catalogue says of a word comes first."""
+def test_words_for_not_observed_are_read(word: str) -> None:
+    """At a signal, an input and the outcome; the catalogue's meaning of a word comes first."""
     record = {"grade": word, "round": word, "hired": word}
     ratings = Ratings.from_records([record], CATALOGUE)
     assert np.isnan(ratings.values).all()
@@ -130,7 +130,7 @@ def test_words_for_not_observed(word: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["no aplica", "n.v.t.", "не применимо", "Sans objet", "不适用"])
-def test_not_applicable_in_other_languages_is_that_where_it_is_an_answer(model: OfferModel, word: str) -> None:
+def test_foreign_words_for_not_applicable_are_read_if_it_is_allowed(model: OfferModel, word: str) -> None:
     row = {"stars": word, "grade": word}
     coded, *_ = Coder(model).code(pa.record_batch({name: [cell] for name, cell in row.items()}), np.arange(1))
     for values in (
@@ -142,7 +142,7 @@ def test_not_applicable_in_other_languages_is_that_where_it_is_an_answer(model: 
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_unknown_words_are_refused_with_the_levels(name: str) -> None:
+def test_unknown_words_are_refused_with_the_known_levels(name: str) -> None:
     word, says = BAD[name]
     assert parse_record_fast({name: word}, CATALOGUE) is None
     readers: list[Callable[[], Ratings]] = [
@@ -165,7 +165,7 @@ def test_unknown_words_are_refused_with_the_levels(name: str) -> None:
         ({"levels": ["a"]}, "1 levels"),
     ],
 )
-def test_levels_that_cannot_be(change: dict[str, Any], says: str) -> None:
+def test_impossible_levels_are_refused(change: dict[str, Any], says: str) -> None:
     data = {"name": "x", "columns": {"outcome": "y"}, "families": {"f": "F"}}
     with pytest.raises(CatalogueError, match=says):
         Catalogue.from_dict({**data, "signals": [{"name": "s", "family": "f", **change}]})
@@ -179,8 +179,8 @@ def test_a_model_carries_its_levels(model: OfferModel, tmp_path: Path) -> None:
     assert loaded.predict({"verdict": "strong yes"}).to_dict() == model.predict({"verdict": 4}).to_dict()
 
 
-def test_one_file_one_answer(model: OfferModel, tmp_path: Path) -> None:
-    """By `predict`, `predict_many`, batch and as MLflow serves it, from every format."""
+def test_a_file_gets_the_same_answers_from_every_command_and_format(model: OfferModel, tmp_path: Path) -> None:
+    """By `predict`, `predict_many`, batch and as MLflow serves it."""
     records = [{**row, "round": [1, "2", 3.0, "1.0", None][i % 5], "id": f"a{i}"} for i, row in enumerate(rows())]
     expected = np.array([model.predict({**row, "id": None}).offer_probability for row in records])
     text = [{name: "" if cell is None else f"{cell}" for name, cell in row.items()} for row in records]
@@ -216,7 +216,9 @@ def test_one_file_one_answer(model: OfferModel, tmp_path: Path) -> None:
     ],
     ids=lambda cells: str(cells.type),
 )
-def test_levels_of_an_input_in_columns_of_numbers(model: OfferModel, cells: pa.Array, tmp_path: Path) -> None:
+def test_numeric_levels_of_an_input_are_read_from_number_columns(
+    model: OfferModel, cells: pa.Array, tmp_path: Path
+) -> None:
     expected = [model.predict({"verdict": 4, "round": level}).offer_probability for level in ("1", "2", "3", None)]
     assert len({*expected}) == 4
     pq.write_table(pa.table({"verdict": [4.0] * 4, "round": cells}), tmp_path / "a.parquet")
@@ -229,7 +231,7 @@ def test_levels_of_an_input_in_columns_of_numbers(model: OfferModel, cells: pa.A
     np.testing.assert_allclose(answers, expected, atol=1e-12)
 
 
-def test_truth_values_are_levels_where_the_catalogue_says_so(model: OfferModel) -> None:
+def test_booleans_are_levels_if_the_catalogue_names_them(model: OfferModel) -> None:
     assert parse_record_fast({"degree": True}, CATALOGUE)[7] == 2  # type: ignore[index]
     coded, bad, _ = Coder(model).code(pa.record_batch({"degree": pa.array([True, False, None])}), np.arange(3))
     np.testing.assert_array_equal(model.blocks.all_values(coded)[:, 7], [2, 1, np.nan])
@@ -247,8 +249,8 @@ IDS = {
 
 
 @pytest.mark.parametrize("ids", IDS.values(), ids=[*IDS])
-def test_ids_of_json_lines_come_back_as_they_were(model: OfferModel, ids: list[Any], tmp_path: Path) -> None:
-    """The odd ones beyond the lines that tell the types, too; good interviews are all scored."""
+def test_ids_of_json_lines_are_returned_unchanged(model: OfferModel, ids: list[Any], tmp_path: Path) -> None:
+    """Also unusual ones beyond the lines from which types are inferred; all valid interviews are scored."""
     every = [10, 11] * 600 + ids
     lines = [json.dumps({"id": key, "verdict": 4, **dict.fromkeys(CATALOGUE.names[1:])}) for key in every]
     (tmp_path / "a.jsonl").write_text("\n".join([*lines, '{"note": "\\"id\\": x", "verdict": "yes"}']))
@@ -267,7 +269,7 @@ def test_ids_of_json_lines_come_back_as_they_were(model: OfferModel, ids: list[A
     assert [word.casefold() for word in context] == ["" if word is None else word.casefold() for word in words[:-1]]
 
 
-def test_ids_of_several_files_in_one(model: OfferModel, tmp_path: Path) -> None:
+def test_ids_of_several_files_are_merged_unchanged(model: OfferModel, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name, key in (("a", 1), ("b", "x")):
         row = {"id": key, "verdict": 4, **dict.fromkeys(CATALOGUE.names[1:])}
@@ -290,14 +292,14 @@ def test_ids_of_several_files_in_one(model: OfferModel, tmp_path: Path) -> None:
         (["yes", "-", "k.A.", "no"], [1, N, N, 0]),
     ],
 )
-def test_outcomes(cells: list[Any], y: list[float]) -> None:
+def test_outcomes_are_read_from_records_and_frames(cells: list[Any], y: list[float]) -> None:
     records = [{"verdict": 4, "hired": cell} for cell in cells]
     np.testing.assert_array_equal(Ratings.from_records(records, CATALOGUE).y, y)
     frame = pd.DataFrame({"verdict": 4, "hired": pd.Series(cells, dtype=object)})
     np.testing.assert_array_equal(Ratings.from_frame(frame, CATALOGUE).y, y)
 
 
-def test_maybe_is_unknown_on_request(tmp_path: Path, run: Callable[..., Result], workplace: Path) -> None:
+def test_maybe_counts_as_unknown_on_request(tmp_path: Path, run: Callable[..., Result], workplace: Path) -> None:
     (path := workplace / "a.csv").write_text("verdict,hired\n" + "Yes,Yes\nNo,No\nNo,Maybe\nYes,Later\nNo,Yes\n" * 5)
     with pytest.raises(RatingsError, match=r"is not an outcome.*--unknown-word WORD.*rows 3 \('Maybe'\)"):
         read_ratings(path, CATALOGUE)
@@ -360,7 +362,7 @@ def drafted(folder: Path, columns: dict[str, list[str]]) -> tuple[str, Ratings]:
         (["0 - none", "1 - some", "3 - all"], ["0 - none", "1 - some", "3 - all"], "either"),
     ],
 )  # fmt: skip
-def test_a_draft_puts_known_words_in_order(tmp_path: Path, words: list[str], levels: list[str], better: str) -> None:
+def test_a_draft_orders_known_words(tmp_path: Path, words: list[str], levels: list[str], better: str) -> None:
     text, ratings = drafted(tmp_path, {"verdict": words})
     (signal,) = ratings.catalogue.signals
     assert list(signal.levels) == levels or not levels
@@ -383,14 +385,14 @@ def test_a_draft_puts_known_words_in_order(tmp_path: Path, words: list[str], lev
         (["1", "2", "5", "NA", "#N/A"], "1 to 5"),
     ],
 )
-def test_a_draft_reads_marks(tmp_path: Path, words: list[str], scale: str) -> None:
+def test_a_draft_recognises_marks(tmp_path: Path, words: list[str], scale: str) -> None:
     text, ratings = drafted(tmp_path, {"s": words})
     assert str(ratings.catalogue.signals[0].scale) == scale
     assert not ratings.catalogue.signals[0].levels
     assert "levels =" not in text
 
 
-def test_a_draft_of_unknown_words_works_and_says_what_to_edit(tmp_path: Path) -> None:
+def test_a_draft_of_unknown_words_works_and_states_what_to_edit(tmp_path: Path) -> None:
     text, ratings = drafted(tmp_path, {"first": ["wow", "meh", "hm"], "second": ["wow", "hm"], "team": ["red", "blue"]})
     assert ratings.catalogue.names == ("first", "second")  # words that columns share are a scale
     assert {signal.levels for signal in ratings.catalogue.signals} == {("hm", "meh", "wow")}
@@ -401,7 +403,7 @@ def test_a_draft_of_unknown_words_works_and_says_what_to_edit(tmp_path: Path) ->
     assert "PUT THE LEVELS IN ORDER" in text
 
 
-def test_a_heading_that_says_what_ratings_mean(tmp_path: Path) -> None:
+def test_a_heading_with_meanings_sets_anchors_and_direction(tmp_path: Path) -> None:
     good, bad = "Listening (1 = poor, 3 = mixed, 5 = good)", "Schulnote (1 = sehr gut, 6 = ungenügend)"
     _, ratings = drafted(tmp_path, {good: ["2", "3", "4"], bad: ["1", "2", "4"]})
     first, second = ratings.catalogue.signals
@@ -411,7 +413,7 @@ def test_a_heading_that_says_what_ratings_mean(tmp_path: Path) -> None:
     assert (second.label, second.better, str(second.scale)) == ("Schulnote", "lower", "1 to 6")
 
 
-def test_drafted_and_fitted_as_it_stands(run: Callable[..., Result], workplace: Path) -> None:
+def test_a_draft_fits_and_predicts_without_edits(run: Callable[..., Result], workplace: Path) -> None:
     rng = np.random.default_rng(2)
     rows = [f"c{i},{VERDICT[rng.integers(4)]},{rng.integers(1, 5)}/5,{'yes' if i % 2 else 'no'}" for i in range(60)]
     (workplace / "my.csv").write_text("\n".join(["candidate,verdict,frac,hired", *rows]))
@@ -427,7 +429,7 @@ def test_drafted_and_fitted_as_it_stands(run: Callable[..., Result], workplace: 
 # --- over HTTP, on the page, into the journal
 
 
-def test_over_http_on_the_page_and_into_the_journal(model: OfferModel, tmp_path: Path) -> None:
+def test_words_work_over_http_on_pages_and_in_the_journal(model: OfferModel, tmp_path: Path) -> None:
     journal = tmp_path / "my.journal"
     client = TestClient(
         make_app(Settings(model.save(tmp_path / "model.json"), journal=journal)), base_url="http://localhost"
@@ -464,8 +466,8 @@ def test_over_http_on_the_page_and_into_the_journal(model: OfferModel, tmp_path:
         ("NA", ""), ("N. A.", ""), ("1e+05", ""), ("1.00000000001E+11", ""),
     ],
 )  # fmt: skip
-def test_people_need_a_name(word: str, says: str) -> None:
-    """Rows of many people under one such word would be of one person; initials are a name."""
+def test_placeholder_words_for_people_are_refused(word: str, says: str) -> None:
+    """Rows of many people with such a word would count as one person; initials are a valid name."""
     rows = [{"candidate_id": word, "goals_discussed": 4, "offer": "yes"}] * 2
     rows.append({"candidate_id": "b", "goals_discussed": 4, "offer": "no"})
     if says:
