@@ -1,4 +1,4 @@
-"""The exported page, opened from disk in a real browser with the network off: same numbers, same words, nothing lost."""
+"""The exported page, opened from disk in a real browser without a network: same numbers, same words, no data lost."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def open_file(browser: Browser, tmp_path: Path) -> Iterator[Open]:
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_it_answers_as_predict_does(open_file: Open, kind: str) -> None:
+def test_the_exported_page_gives_the_answers_of_predict(open_file: Open, kind: str) -> None:
     model = MODELS[kind]()
     page, cases = open_file(model), list(inputs(model, 500))
     rates = [model.base_rate if number % 2 else 0.2 for number in range(len(cases))]
@@ -188,7 +188,7 @@ def save(page: Page, to: Path) -> Path:
     return file
 
 
-def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
+def test_an_interview_rated_and_saved_on_the_page_can_be_imported(open_file: Open, tmp_path: Path) -> None:
     page = open_file()
     assert page.eval_on_selector_all("#first [data-signal]", "all => all.map(e => e.dataset.signal)") == list(
         first_questions(PUBLISHED)
@@ -278,7 +278,7 @@ def test_rate_see_save_and_import(open_file: Open, tmp_path: Path) -> None:
     assert len(journal.import_files([tmp_path / "other.json"]).fresh) == 1  # somebody else, who rated alike
 
 
-def test_nothing_is_lost_without_a_word(open_file: Open, tmp_path: Path) -> None:
+def test_leaving_the_page_with_unsaved_ratings_asks_first(open_file: Open, tmp_path: Path) -> None:
     page, asked = open_file(), list[str]()
 
     def accept(dialog: Dialog) -> None:
@@ -305,7 +305,7 @@ def test_nothing_is_lost_without_a_word(open_file: Open, tmp_path: Path) -> None
     assert not asked
 
 
-def test_without_scripts_it_is_a_form_to_read_and_print(open_file: Open) -> None:
+def test_without_scripts_the_page_is_a_printable_form(open_file: Open) -> None:
     page = open_file(java_script_enabled=False)
     page.get_by_text("Scripts do not run here").wait_for()
     assert page.locator("#first [data-signal] dd").first.is_visible()
@@ -315,7 +315,7 @@ def test_without_scripts_it_is_a_form_to_read_and_print(open_file: Open) -> None
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
-def test_everyone_can_use_it(open_file: Open, width: int, scheme: Any) -> None:
+def test_the_exported_page_passes_accessibility_checks(open_file: Open, width: int, scheme: Any) -> None:
     from axe_playwright_python.sync_playwright import Axe  # here, since without a browser the test is skipped
 
     page = open_file(viewport={"width": width, "height": 844}, color_scheme=scheme)
@@ -345,7 +345,7 @@ def test_everyone_can_use_it(open_file: Open, width: int, scheme: Any) -> None:
 
 
 @pytest.mark.skipif(not FIREFOX, reason="firefox not installed: apt-get install firefox-esr")
-def test_firefox_opens_it_from_disk_and_gives_the_same_numbers(tmp_path: Path) -> None:
+def test_firefox_gives_the_same_numbers_from_disk(tmp_path: Path) -> None:
     save_rate_page(PUBLISHED, tmp_path / "rate.html")
     (profile := tmp_path / "profile").mkdir()
     firefox = Firefox(profile)
@@ -376,7 +376,7 @@ def test_firefox_opens_it_from_disk_and_gives_the_same_numbers(tmp_path: Path) -
     assert not [message for message in messages if "rate.html" in message or "Content-Security-Policy" in message]
 
 
-def test_it_is_small_and_lets_nothing_in() -> None:
+def test_the_exported_page_is_small_and_blocks_foreign_content() -> None:
     page = rate_page(PUBLISHED)
     assert len(page.encode()) <= 150_000
     assert len(rate_page(everything()).encode()) <= 300_000
@@ -391,7 +391,7 @@ def test_it_is_small_and_lets_nothing_in() -> None:
     assert "</script><img" not in rate_page(hostile)
 
 
-def test_answers_that_are_damaged_are_refused(tmp_path: Path) -> None:
+def test_damaged_answers_are_refused_on_import(tmp_path: Path) -> None:
     answered = PUBLISHED.predict({"goals_discussed": 4, "rater_role": "observer"})
     parts = [[part.signal, part.rating, part.log_odds, part.implied] for part in answered.contributions]
     answer = {

@@ -1,4 +1,4 @@
-"""Looking into a model: shape functions and pairs are its log-odds taken apart; the report and the plots tell them."""
+"""Looking into a model: shape functions and pairs are its log-odds taken apart, in the report and the plots."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def paired(model: OfferModel) -> OfferModel:
     return replace(model, pairs=(*model.pairs, Pair(*PAIRED, np.outer([2, 0, 0, 0, -1, 0], [1, 0, 0, 0, -1, 0]) / 3)))
 
 
-def test_shape_functions_are_what_log_odds_differ_by(model: OfferModel) -> None:
+def test_shape_functions_equal_differences_of_log_odds(model: OfferModel) -> None:
     alone = replace(model, pairs=())
     shapes = model.shape_functions()
     assert list(shapes) == ["signal", "rating", "log_odds", "low", "high", "n"]
@@ -47,7 +47,7 @@ def test_shape_functions_are_what_log_odds_differ_by(model: OfferModel) -> None:
         assert shape.loc[shape["rating"].isna(), ["low", "high"]].isna().all(axis=None)
 
 
-def test_factors_are_centred_so_that_their_length_is_the_interval(model: OfferModel) -> None:
+def test_factors_are_centred_and_their_length_gives_the_interval(model: OfferModel) -> None:
     for name in model.terms:
         centre = model.counts[name] @ model.factors[name] / model.counts[name].sum()
         np.testing.assert_allclose(centre, 0, atol=1e-4)
@@ -55,7 +55,7 @@ def test_factors_are_centred_so_that_their_length_is_the_interval(model: OfferMo
 
 @given(data=st.data())
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_pair_contributions_are_what_contributions_hold(paired: OfferModel, data: st.DataObject) -> None:
+def test_pair_contributions_equal_their_part_of_the_contributions(paired: OfferModel, data: st.DataObject) -> None:
     ratings = data.draw(interview(paired.catalogue))
     some = paired.pair_contributions(ratings)
     assert [abs(size) for _, size in some] == sorted((abs(size) for _, size in some), reverse=True)
@@ -69,7 +69,7 @@ def test_pair_contributions_are_what_contributions_hold(paired: OfferModel, data
         assert item.log_odds == pytest.approx(alone[item.signal] + halves, abs=1e-12)
 
 
-def test_strongest_pairs(paired: OfferModel) -> None:
+def test_the_strongest_pairs_are_listed(paired: OfferModel) -> None:
     (strongest, size), *others = paired.strongest_pairs(4)
     assert (strongest.first, strongest.second, len(others)) == (*PAIRED, 3)
     shares = [paired.counts[name] / paired.counts[name].sum() for name in PAIRED]
@@ -78,7 +78,7 @@ def test_strongest_pairs(paired: OfferModel) -> None:
     assert replace(paired, pairs=()).pair_contributions({}) == []
 
 
-def test_inspect_tells_a_person_and_a_program(run: Callable[..., Result], model: OfferModel, workplace: Path) -> None:
+def test_inspect_prints_text_and_json(run: Callable[..., Result], model: OfferModel, workplace: Path) -> None:
     done = run("inspect")
     assert done.exit_code == 0
     for words in ("On rows not seen", "By family", "By side", "Shape functions", "Strongest pairs", "SIMULATED"):
@@ -91,7 +91,7 @@ def test_inspect_tells_a_person_and_a_program(run: Callable[..., Result], model:
     assert run("inspect", "--model", "absent").exit_code == 2
 
 
-def test_plots_are_drawn(paired: OfferModel, run: Callable[..., Result], workplace: Path) -> None:
+def test_inspection_plots_are_drawn(paired: OfferModel, run: Callable[..., Result], workplace: Path) -> None:
     assert [path.name for path in save_model_plots(paired, workplace)] == ["shapes.png", "pairs.png"]
     assert (workplace / "pairs.png").read_bytes().startswith(b"\x89PNG")
     plain = replace(paired, pairs=())
@@ -103,7 +103,7 @@ def test_plots_are_drawn(paired: OfferModel, run: Callable[..., Result], workpla
     assert "No pairs" in click.unstyle(render_model(plain))
 
 
-def test_a_threshold_adds_what_would_change(run: Callable[..., Result], workplace: Path) -> None:
+def test_predict_with_a_threshold_adds_what_would_change(run: Callable[..., Result], workplace: Path) -> None:
     Path("my.json").write_text(json.dumps({"candidate_goal_alignment": 1, "goals_discussed": 4}))
     done = run("predict", "my.json", "--threshold", "0.3")
     assert done.exit_code == 0
@@ -122,8 +122,8 @@ def test_a_threshold_adds_what_would_change(run: Callable[..., Result], workplac
         assert run("predict", *words).exit_code == code
 
 
-def test_families_and_sides_are_what_training_reports(result: TrainingResult) -> None:
-    """Of summed contributions, which may cancel; what was a sum of sizes put the last family second."""
+def test_families_and_sides_equal_those_of_the_training_report(result: TrainingResult) -> None:
+    """Of summed contributions, which may cancel out; a sum of absolute values ranked the second family last."""
     model, ratings = result.model, simulate_interviews(600, seed=5).labelled()
     data = model_data(OfferModel.from_dict({**model.to_dict(), "fingerprint": model.fingerprint}))
     added = pd.DataFrame(model.contributions(ratings.features.to_numpy()), columns=model.terms)
@@ -136,7 +136,7 @@ def test_families_and_sides_are_what_training_reports(result: TrainingResult) ->
             assert shown[signal] == pytest.approx(added[members].sum(axis=1).abs().mean())
 
 
-def test_an_older_model_says_that_it_holds_no_families(model: OfferModel) -> None:
+def test_an_older_model_states_that_it_has_no_families(model: OfferModel) -> None:
     older = replace(model, group_importances={})
     assert "does not hold importances by family" in click.unstyle(render_model(older))
     assert "group_importances" not in older.to_dict()

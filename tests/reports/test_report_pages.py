@@ -1,4 +1,4 @@
-"""Reports of audits, drift and models: sound pages that need no network, readable by ear, in light and dark, on a phone."""
+"""Reports of audits, drift and models: valid pages without a network, for screen readers, themes and phones."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def pages() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("which", ["audit", "drift", "card"])
-def test_it_is_one_sound_page_that_asks_for_nothing(pages: dict[str, str], which: str) -> None:
+def test_each_report_is_one_valid_page_without_requests(pages: dict[str, str], which: str) -> None:
     page = Parsed(pages[which])
     assert "default-src 'none'" in page.values("content")[0]
     assert not [value for key in ("src", "href") for value in page.values(key) if not value.startswith("#")]
@@ -78,7 +78,7 @@ def test_it_is_one_sound_page_that_asks_for_nothing(pages: dict[str, str], which
     assert all(page.texts("th"))
 
 
-def test_markdown_keeps_what_a_name_says(pages: dict[str, str]) -> None:
+def test_names_are_escaped_in_markdown(pages: dict[str, str]) -> None:
     text = pages["markdown"]
     assert r"# Model card: \<b\>mine\</b\> \| & $x$" in text
     assert "<b>" not in text.replace(r"\<b\>", "")
@@ -86,7 +86,7 @@ def test_markdown_keeps_what_a_name_says(pages: dict[str, str]) -> None:
     assert tables and all(line.endswith("|") for line in tables)
 
 
-def test_a_table_in_markdown_has_as_many_cells_as_its_head() -> None:
+def test_markdown_tables_have_as_many_cells_as_their_header() -> None:
     from predictor.reports.page import Page
 
     table = Table(("A|B", "n"), [("x|y", 3)], caption="c")
@@ -98,7 +98,9 @@ def _note(errors: list[str], message: ConsoleMessage) -> None:
     errors.append(message.text)
 
 
-def test_read_on_a_phone_and_by_ear(pages: dict[str, str], browser: Browser, tmp_path: Path) -> None:
+def test_reports_fit_a_phone_and_pass_accessibility_checks(
+    pages: dict[str, str], browser: Browser, tmp_path: Path
+) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     for which, scheme in (("audit", "dark"), ("drift", "light"), ("card", "dark")):

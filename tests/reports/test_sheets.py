@@ -1,4 +1,4 @@
-"""Sheets for a session: one page each on A4 and Letter, nothing cut off, nothing private."""
+"""Printed sheets: one page each on A4 and Letter, nothing cut off, nothing private."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def entries(people: int, each: int) -> list[Entry]:
 
 
 @pytest.mark.parametrize("kind", ["person", "cohort", "new"])
-def test_each_is_one_page(browser: Browser, kind: str) -> None:
+def test_each_sheet_is_one_page(browser: Browser, kind: str) -> None:
     if kind == "cohort":
         html = cohort_html(MODEL, entries(60, 6), day=DAY)
     elif kind == "person":
@@ -72,7 +72,7 @@ def test_each_is_one_page(browser: Browser, kind: str) -> None:
     page.close()
 
 
-def test_the_contents_of_a_sheet() -> None:
+def test_a_sheet_has_its_contents_and_nothing_private() -> None:
     some = entries(1, 8)
     sheet = sheet_of(MODEL, "AB", some, DAY)
     assert (sheet.n, len(sheet.rows), sheet.mark, sheet.estimated_now) == (8, 6, "SIMULATED", True)
@@ -88,7 +88,7 @@ def test_the_contents_of_a_sheet() -> None:
     assert "from 5 ratings on" in person_html(MODEL, "AB", some[:4], day=DAY)
 
 
-def test_people_are_in_the_order_of_what_is_due() -> None:
+def test_people_on_sheets_are_sorted_by_due_day() -> None:
     high, low = (dict.fromkeys(MODEL.signals, rating) for rating in (5.0, 1.0))
     later = Entry(id=new_id(), title="x", who="later", ratings=high, due_on=date(2026, 7, 1))
     sooner = Entry(id=new_id(), title="x", who="sooner", ratings=low, due_on=date(2026, 6, 1))
@@ -112,7 +112,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, [*arguments], catch_exceptions=False)
 
 
-def test_pages_and_sheets_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_and_sheets_are_written_by_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # where there is no champion: the published model answers
     done = run("export", "page", "--out", "rate.html")
     size = (tmp_path / "rate.html").stat().st_size
@@ -128,7 +128,7 @@ def test_pages_and_sheets_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not (tmp_path / "other").exists()
 
 
-def test_a_side_that_waits_for_the_other_is_not_on_paper(tmp_path: Path) -> None:
+def test_a_hidden_side_is_not_printed(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "my.journal")
     mine = journal.add("Blind", {"goals_discussed": 4}, who="AB", rater_role="interviewer", interview="0" * 12)
     with pytest.raises(ConfigError, match="whom it is about"):
@@ -150,7 +150,7 @@ def test_a_side_that_waits_for_the_other_is_not_on_paper(tmp_path: Path) -> None
     assert MODEL.fingerprint in page.text
 
 
-def test_a_file_with_problems_writes_nothing(tmp_path: Path) -> None:
+def test_a_file_with_problems_produces_no_sheets(tmp_path: Path) -> None:
     path = table(tmp_path / "clients.csv", "client")
     path.write_text(path.read_text().replace("2026-05-01", "soon", 1))
     with pytest.raises(RatingsError, match="soon"):

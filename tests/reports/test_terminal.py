@@ -1,4 +1,4 @@
-"""The terminal: no text of a file moves its cursor, no stream that is closed loses an answer, no damage is a traceback."""
+"""The terminal: no text moves its cursor, no closed stream loses an answer, no damaged file causes a traceback."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def call(folder: Path, *words: str) -> Result:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("escape", ESCAPES, ids=ascii)
-def test_no_text_of_a_catalogue_is_obeyed_by_a_terminal(tmp_path: Path, place: str, escape: str) -> None:
+def test_control_characters_in_a_catalogue_are_refused(tmp_path: Path, place: str, escape: str) -> None:
     changed = put(SHIPPED["catalogue"], PLACES[place], escape)
     with pytest.raises(CatalogueError, match=r"has a control character, .*; take it out") as refused:
         Catalogue.from_dict(changed)
@@ -64,7 +64,7 @@ def test_no_text_of_a_catalogue_is_obeyed_by_a_terminal(tmp_path: Path, place: s
     assert (done.exit_code, escape in done.output, "control character" in done.output) == (2, False, True)
 
 
-def test_white_space_and_every_script_may_stand_in_a_catalogue() -> None:
+def test_a_catalogue_may_contain_white_space_and_any_script() -> None:
     for text in (
         "two\r\nlines\tand a tab",
         "نص",
@@ -77,7 +77,7 @@ def test_white_space_and_every_script_may_stand_in_a_catalogue() -> None:
 
 
 @pytest.mark.parametrize("escape", ESCAPES, ids=ascii)
-def test_no_text_of_a_bad_file_is_obeyed_by_a_terminal(tmp_path: Path, escape: str) -> None:
+def test_control_characters_in_a_bad_file_are_escaped(tmp_path: Path, escape: str) -> None:
     (tmp_path / "my.csv").write_text(f"goals_discussed,{escape}\n{escape},{escape}\n", newline="")
     (tmp_path / "my.json").write_text(json.dumps({escape: 1, "rater_role": escape}))
     (tmp_path / "my.toml").write_text(f"[x{json.dumps(escape)}]\n")
@@ -121,7 +121,9 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 @pytest.mark.parametrize("change", DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_model_is_refused_in_words(tmp_path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+def test_a_damaged_model_is_refused_with_a_clear_message(
+    tmp_path: Path, change: Callable[[dict[str, Any]], Any]
+) -> None:
     data = copy.deepcopy(SHIPPED)
     if not data["pairs"]:
         pytest.skip("the shipped model has no pair")
@@ -150,7 +152,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("words", ["predict ratings.json", "predict ratings.json --json", "signals show", "--help"])
-def test_an_answer_that_is_lost_is_an_error(folder: Path, words: str) -> None:
+def test_a_closed_output_stream_is_an_error(folder: Path, words: str) -> None:
     for streams, says in (
         (">&-", "standard output is closed"), ("<&- >&-", "standard output is closed"), (">&- 2>&-", ""),
         ("1<ratings.json", "cannot be written: Bad file descriptor"), (">/dev/full 2>/dev/full", ""),
@@ -162,7 +164,7 @@ def test_an_answer_that_is_lost_is_an_error(folder: Path, words: str) -> None:
         assert (done.returncode, "Traceback" in done.stderr, says in done.stderr) == (2, False, True), (streams, done)
 
 
-def test_other_streams_that_are_closed_change_nothing(folder: Path) -> None:
+def test_other_closed_streams_change_nothing(folder: Path) -> None:
     open_ = run(folder, "predict ratings.json", "")
     assert open_.returncode == 0
     for streams in ("<&-", "2>&-", "<&- 2>&-"):
@@ -173,7 +175,7 @@ def test_other_streams_that_are_closed_change_nothing(folder: Path) -> None:
     assert (done.returncode, (folder / "out.csv").exists()) == (2, False)
 
 
-def test_a_server_needs_no_streams(folder: Path) -> None:
+def test_a_server_runs_without_standard_streams(folder: Path) -> None:
     code = (
         "import subprocess, sys, time, urllib.request\n"
         "command = f'exec {sys.executable} -m predictor serve --port {sys.argv[1]} <&- >&- 2>&-'\n"
@@ -198,8 +200,8 @@ def test_a_server_needs_no_streams(folder: Path) -> None:
     assert done.stdout.split() == ['b\'{"status":"ok"}\'', "0"], done
 
 
-def test_ratings_in_words_are_told_in_words(tmp_path: Path) -> None:
-    """A person who wrote 'good' finds it again; what numbers the shape functions stand on is said."""
+def test_ratings_in_words_are_printed_as_words(tmp_path: Path) -> None:
+    """A person who wrote 'good' sees it again; the numbers of the shape functions are explained."""
     changed = copy.deepcopy(SHIPPED["catalogue"])
     changed["signals"][0]["levels"] = list(WORDS)
     name = changed["signals"][0]["name"]

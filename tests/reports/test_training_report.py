@@ -1,4 +1,4 @@
-"""The training report: whole, escaped, readable without a network, in light and dark, on a phone and by ear."""
+"""The training report: complete, escaped, without a network, light and dark, on a phone and for screen readers."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def reports(kept: Path, awkward: TrainingResult, tmp_path_factory: pytest.TempPa
     return {"ordinary": Path(shutil.copy(kept / "report.html", folder / "made" / "ordinary.html")), **made}
 
 
-def test_it_holds_what_it_must(reports: dict[str, Path], result: TrainingResult) -> None:
+def test_the_training_report_has_every_section_and_score(reports: dict[str, Path], result: TrainingResult) -> None:
     page = Page(reports["ordinary"].read_text("utf-8"))
     assert page.texts("h2") == SECTIONS
     assert page.texts("li")[: len(result.warnings)] == list(result.warnings)
@@ -110,12 +110,12 @@ def test_it_holds_what_it_must(reports: dict[str, Path], result: TrainingResult)
     assert all("SIMULATED" in page.texts(tag)[0] for tag in ("title", "h1", "div"))
 
 
-def test_the_same_result_gives_the_same_page(reports: dict[str, Path], result: TrainingResult) -> None:
+def test_the_same_result_gives_the_same_report(reports: dict[str, Path], result: TrainingResult) -> None:
     assert render_report(result) == reports["ordinary"].read_text("utf-8")
 
 
 @pytest.mark.parametrize("which", ["ordinary", "awkward", "unmeasured"])
-def test_it_is_one_sound_page_without_links_elsewhere(reports: dict[str, Path], which: str) -> None:
+def test_the_training_report_is_one_valid_page_without_external_links(reports: dict[str, Path], which: str) -> None:
     page = Page(reports[which].read_text("utf-8"))
     assert "default-src 'none'" in page.values("content")[0]
     tags = {tag for tag, _, _ in page.found}
@@ -134,7 +134,7 @@ def test_it_is_one_sound_page_without_links_elsewhere(reports: dict[str, Path], 
     assert all(page.texts("desc"))
 
 
-def test_awkward_labels_stay_text(reports: dict[str, Path]) -> None:
+def test_labels_with_markup_are_escaped_in_the_report(reports: dict[str, Path]) -> None:
     page = Page(reports["awkward"].read_text("utf-8"))
     printed = " ".join(page.texts("body"))
     for label in ("<b>bold</b> & 'quoted'", "$x^2$ costs $5", "</svg><script>alert(1)</script>", "One & only <family>"):
@@ -144,7 +144,7 @@ def test_awkward_labels_stay_text(reports: dict[str, Path]) -> None:
     assert page.texts("h2") == [title for title in SECTIONS if title not in missing]
 
 
-def test_without_scores_it_says_so(reports: dict[str, Path]) -> None:
+def test_a_report_without_scores_states_the_reason(reports: dict[str, Path]) -> None:
     page = Page(reports["unmeasured"].read_text("utf-8"))
     assert "too few to measure" in " ".join(page.texts("header"))
     assert {"Feature importance", "Data quality"} <= set(page.texts("h2"))
@@ -170,7 +170,7 @@ CONTRASTS = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("which", ["ordinary", "awkward"])
-def test_it_opens_from_disk_with_the_network_off(
+def test_the_report_opens_from_disk_without_a_network(
     browser: Browser, reports: dict[str, Path], which: str, scheme: Any
 ) -> None:
     path = reports[which]
@@ -203,8 +203,8 @@ SANDBOX = """text => {
 }"""
 
 
-def test_its_sections_are_reached_in_the_sandbox_of_mlflow(browser: Browser, reports: dict[str, Path]) -> None:
-    """MLflow's artifact viewer puts a page into such a frame."""
+def test_section_links_work_in_the_sandbox_of_mlflow(browser: Browser, reports: dict[str, Path]) -> None:
+    """MLflow's artifact viewer shows a page in such a frame."""
     from playwright.sync_api import expect
 
     page = browser.new_page()
