@@ -31,5 +31,5 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=schemathesi
 
 @schema.parametrize()
 @settings(max_examples=EXAMPLES or 4, deadline=None, suppress_health_check=list(HealthCheck))
-def test_it_follows_its_own_document(case: schemathesis.Case[Any]) -> None:
+def test_the_api_follows_its_openapi_document(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate(checks=CHECKS.get_all())  # type: ignore[arg-type]  # of a wider type than it takes

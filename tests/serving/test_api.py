@@ -1,4 +1,4 @@
-"""The API answers as the Python API does, refuses in words, follows its own document, and outlives a promotion."""
+"""The API answers as Python does, refuses clearly, follows its OpenAPI document, and survives a promotion."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def printed(answer: Any) -> Any:
 
 
 @pytest.mark.parametrize("sent", [EXAMPLE, EXAMPLE["ratings"], {}, {"rater_role": "Observer", "goals_discussed": 4.5}])
-def test_it_answers_as_the_model_does_to_the_last_bit(
+def test_the_api_gives_exactly_the_answers_of_the_model(
     client: TestClient, model: OfferModel, sent: dict[str, Any]
 ) -> None:
     assert client.post("/v1/predict", json=sent).json() == printed(model.predict(sent).to_dict())
@@ -64,14 +64,14 @@ def test_it_answers_as_the_model_does_to_the_last_bit(
     )
 
 
-def test_it_says_that_a_model_is_old() -> None:
+def test_an_old_model_is_reported_by_the_api() -> None:
     old = make_app(Settings(ROOT / "tests/data/model-format-2.json", hosts=("testserver",)))
     client = TestClient(old)
     assert any(note.startswith("Old model") for note in client.get("/v1/model").json()["notes"])
     assert any(note.startswith("Old model") for note in client.post("/v1/predict", json={}).json()["notes"])
 
 
-def test_it_tells_what_the_model_is(client: TestClient, model: OfferModel) -> None:
+def test_the_api_describes_the_model(client: TestClient, model: OfferModel) -> None:
     about = client.get("/v1/model").json()
     assert (about["fingerprint"], about["simulated"]) == (model.fingerprint, True)
     assert about["trained_on"]["scores"] == printed(model.trained_on["scores"])
@@ -87,7 +87,7 @@ def test_it_tells_what_the_model_is(client: TestClient, model: OfferModel) -> No
     assert client.get("/ready").json()["model"]["name"] == model.name
 
 
-def test_importances_have_the_intervals_of_the_very_training(kept: Path, result: TrainingResult) -> None:
+def test_importances_have_the_intervals_of_their_training(kept: Path, result: TrainingResult) -> None:
     client = TestClient(make_app(Settings(kept / "model.json")), base_url="http://localhost")
     found = client.get("/v1/importances").json()
     for kind, measured in (
@@ -100,7 +100,7 @@ def test_importances_have_the_intervals_of_the_very_training(kept: Path, result:
     assert values == pytest.approx(found["feature_importances"])
 
 
-def test_documentation_needs_no_other_host(client: TestClient) -> None:
+def test_the_documentation_page_needs_no_other_host(client: TestClient) -> None:
     page = client.get("/docs").text
     assert all(path in page for path in client.get("/openapi.json").json()["paths"])
     links = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
@@ -109,7 +109,7 @@ def test_documentation_needs_no_other_host(client: TestClient) -> None:
     assert not re.search(r"<script(?! src=)|<style|style=|https?://", page)
 
 
-def test_the_example_of_the_documentation_runs_and_is_answered_so(client: TestClient) -> None:
+def test_the_documented_example_gives_the_documented_answer(client: TestClient) -> None:
     shown = {
         name: unescape(text)
         for name, text in re.findall('<code id="(.*?)">(.*?)</code>', client.get("/docs").text, re.S)
@@ -139,7 +139,7 @@ def test_the_example_of_the_documentation_runs_and_is_answered_so(client: TestCl
         (4, "body", "4", "is not a mapping"),
     ],
 )  # fmt: skip
-def test_a_refusal_names_row_field_what_was_found_and_the_mend(
+def test_a_refusal_names_row_field_value_and_fix(
     client: TestClient, row: object, field: str, found: str, problem: str
 ) -> None:
     answer = client.post("/v1/predict", json=[{}, row])
@@ -149,7 +149,7 @@ def test_a_refusal_names_row_field_what_was_found_and_the_mend(
     assert problem in only["problem"]
 
 
-def test_every_problem_is_listed(client: TestClient) -> None:
+def test_the_api_lists_every_problem(client: TestClient) -> None:
     answer = client.post(
         "/v1/predict", json=[{"goals_discussed": 0, "mutual_rapport": "x"}, {"clarity": 1, "rater_role": "boss"}]
     )
@@ -176,7 +176,7 @@ def test_every_problem_is_listed(client: TestClient) -> None:
     ],
     ids=lambda given: given[:30] if isinstance(given, bytes) else None,
 )
-def test_a_body_that_cannot_be_used_is_refused_in_words(
+def test_an_unusable_body_is_refused_with_a_clear_message(
     client: TestClient, body: bytes, status: int, words: str
 ) -> None:
     answer = client.post("/v1/predict", content=body, headers=JSON)
@@ -184,7 +184,7 @@ def test_a_body_that_cannot_be_used_is_refused_in_words(
     assert words in answer.json()["problems"][0]["problem"]
 
 
-def test_no_depth_of_nesting_is_a_fault(client: TestClient) -> None:
+def test_deeply_nested_bodies_are_refused_without_a_server_error(client: TestClient) -> None:
     for depth in (*range(100, 1200, 50), 100_000):
         for body in ('{"goals_discussed":' + "[" * depth + "]" * depth + "}", "[" * depth + "]" * depth):
             assert client.post("/v1/predict", content=body, headers=JSON).status_code in (413, 422), depth
@@ -197,7 +197,7 @@ def test_no_depth_of_nesting_is_a_fault(client: TestClient) -> None:
         "application/jsonl", "application/json, text/plain", "; application/json", "application/json; charset=utf-16",
     ],
 )  # fmt: skip
-def test_a_body_that_is_not_said_to_be_json_is_refused(client: TestClient, kind: str | None) -> None:
+def test_a_body_without_a_json_content_type_is_refused(client: TestClient, kind: str | None) -> None:
     answer = client.post("/v1/predict", content=b"{}", headers={"content-type": kind} if kind else {})
     assert answer.status_code == 415
     assert answer.json()["problems"][0]["field"] == "Content-Type"
@@ -210,12 +210,12 @@ def test_a_compressed_body_is_refused(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("more", [";", " ; ;", "; charset=UTF-8", ';charset="utf-8";', ";charset=utf8", "; indent=2"])
-def test_parameters_of_json_that_change_nothing_are_taken(client: TestClient, more: str) -> None:
+def test_harmless_content_type_parameters_are_accepted(client: TestClient, more: str) -> None:
     for kind in ("application/json", "Application/JSON"):
         assert client.post("/v1/predict", content=b"{}", headers={"content-type": kind + more}).status_code == 200
 
 
-def test_head_is_answered_wherever_get_is_with_the_same_headers_and_no_body(client: TestClient) -> None:
+def test_head_gives_the_headers_of_get_without_a_body(client: TestClient) -> None:
     paths = [path for path, printed in client.get("/openapi.json").json()["paths"].items() if "get" in printed]
     for path in (*paths, "/", "/docs", "/openapi.json", "/static/pages.css", "/nothing", "/v1/predict"):
         got, head = client.get(path), client.head(path)
@@ -231,13 +231,13 @@ def test_head_is_answered_wherever_get_is_with_the_same_headers_and_no_body(clie
     "query",
     ["base_rate=0", "base_rate=1", "base_rate=nan", "base_rate=", "base_rate=0.2&base_rate=0.2", "base-rate=0.2"],
 )
-def test_a_query_that_means_nothing_is_refused(client: TestClient, query: str) -> None:
+def test_an_invalid_query_is_refused(client: TestClient, query: str) -> None:
     answer = client.post(f"/v1/predict?{query}", json={})
     assert answer.status_code == 422
     assert answer.json()["problems"][0]["field"] in ("base_rate", "base-rate")
 
 
-def test_a_body_of_nonsense_is_refused_quickly(client: TestClient) -> None:
+def test_a_nonsense_body_is_refused_quickly(client: TestClient) -> None:
     many = json.dumps({f"{number:x}": 1 for number in range(60_000)})
     doubled = "{" + ",".join(f'"{number:x}":1' for number in (*range(60_000), 0)) + "}"
     for body in (many, doubled):
@@ -248,7 +248,7 @@ def test_a_body_of_nonsense_is_refused_quickly(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("one", ["{}", "[]", "1", '{"goals_discussed":4}'])
-def test_a_list_that_is_too_long_is_not_read_to_its_end(client: TestClient, one: str) -> None:
+def test_a_list_that_is_too_long_is_not_read_completely(client: TestClient, one: str) -> None:
     many = "[" + ",".join([one] * (990_000 // (len(one) + 1))) + "]"
     for body in (many, f'{{"ratings":{many}}}', f'[{{"goals_discussed":{many}}}]', many[:-1], f'"{many}'):
         started = time.process_time()
@@ -278,7 +278,7 @@ bodies = (rows | st.lists(rows, max_size=4) | anything).map(lambda data: json.du
 
 @settings(max_examples=EXAMPLES or 100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=bodies)
-def test_no_body_is_a_fault(body: bytes) -> None:
+def test_no_body_causes_a_server_error(body: bytes) -> None:
     answer = TestClient(app, base_url="http://localhost").post("/v1/predict", content=body, headers=JSON)
     assert answer.status_code in (200, 413, 422)
     if answer.status_code == 200:
@@ -290,8 +290,8 @@ def test_no_body_is_a_fault(body: bytes) -> None:
         assert all(item["field"] is not None and item["problem"] for item in answer.json()["problems"])
 
 
-def test_it_follows_its_own_document(warm_python: Path) -> None:
-    """In a process of its own: where pytest collects these tests, Schemathesis makes all its requests, in each worker."""
+def test_the_api_follows_its_openapi_document(warm_python: Path) -> None:
+    """In a separate process: if pytest collected these tests, Schemathesis would make its requests in every worker."""
     code = "import pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
     options = ["-p", "schemathesis.pytest.plugin", "-p", "no:cacheprovider", "-p", "no:xdist"]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # that server has imported pytest plugins already
@@ -337,7 +337,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         server.log.close()
 
 
-def test_a_promotion_is_picked_up_without_a_failed_request(server: Server, model: OfferModel, tmp_path: Path) -> None:
+def test_a_promotion_is_loaded_without_a_failed_request(server: Server, model: OfferModel, tmp_path: Path) -> None:
     assert "published-evidence" in server.said
     seen: list[tuple[int, str]] = []
     stop = threading.Event()
@@ -384,7 +384,7 @@ def test_a_promotion_is_picked_up_without_a_failed_request(server: Server, model
     ]  # fmt: skip
 
 
-def test_a_taken_port_is_told(server: Server, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(server: Server, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "predictor", "serve", "--port", str(server.port)],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
@@ -394,7 +394,7 @@ def test_a_taken_port_is_told(server: Server, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_predicting_over_http_loads_nothing_heavy() -> None:
+def test_predicting_over_http_imports_no_heavy_package() -> None:
     code = (
         "import asyncio, httpx, sys\n"
         "from predictor.model.offer_model import PUBLISHED; from predictor.serving.app import make_app\n"

@@ -1,4 +1,4 @@
-"""Connections of a real server: headers have a limit, and at the end every request that was sent is answered."""
+"""Connections of a real server: headers have a limit, and at shutdown every request that was sent is answered."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ FLOODS = {
 
 
 @pytest.mark.parametrize(("first", "more"), FLOODS.values(), ids=FLOODS)
-def test_headers_have_a_limit(port: int, first: bytes, more: bytes) -> None:
+def test_headers_beyond_the_limit_are_refused(port: int, first: bytes, more: bytes) -> None:
     with connected(port) as connection:
         sent = 0
         with contextlib.suppress(ConnectionError):
@@ -106,7 +106,7 @@ def test_headers_have_a_limit(port: int, first: bytes, more: bytes) -> None:
             assert (b"content-type: text/plain" in got) == (BROWSER in first)  # words for a person, JSON for a program
 
 
-def test_what_is_no_header_does_not_count_as_one(port: int) -> None:
+def test_bodies_do_not_count_towards_the_header_limit(port: int) -> None:
     with connected(port) as connection:
         connection.sendall(GET + b"X-Long: " + b"x" * (MOST_HEADERS - 1_000) + b"\r\n\r\n")
         assert answer(connection)[0] == 200
@@ -118,7 +118,7 @@ def test_what_is_no_header_does_not_count_as_one(port: int) -> None:
 
 
 @pytest.mark.parametrize("how", ["new", "kept alive", "pipelined", "body under way"])
-def test_what_was_sent_before_sigterm_is_answered(tmp_path: Path, how: str) -> None:
+def test_requests_sent_before_sigterm_are_answered(tmp_path: Path, how: str) -> None:
     with served(tmp_path) as (process, port), contextlib.ExitStack() as stack:
         connections = []
         for _ in range(150):

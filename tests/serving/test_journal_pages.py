@@ -1,4 +1,4 @@
-"""The journal's pages under load: uploads have limits and stop nobody else; a long journal comes in pages."""
+"""The journal's pages under load: uploads have limits and delay nobody else; a long journal is paged."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ UPLOADS = {
 
 
 @pytest.mark.parametrize(("content", "says"), UPLOADS.values(), ids=UPLOADS)
-def test_an_upload_beyond_the_limits_is_refused_at_once(client: TestClient, content: str, says: str) -> None:
+def test_an_upload_beyond_the_limits_is_refused_immediately(client: TestClient, content: str, says: str) -> None:
     started = time.process_time()
     answer = upload(client, content.encode())
     assert answer.status_code in (413, 422)
@@ -82,7 +82,7 @@ def test_an_upload_beyond_the_limits_is_refused_at_once(client: TestClient, cont
     assert time.process_time() - started < 10  # of 27 s and more while it was quadratic; coverage's trace takes 3
 
 
-def test_what_is_within_the_limits_is_taken(client: TestClient, app: FastAPI) -> None:
+def test_an_upload_within_the_limits_is_accepted(client: TestClient, app: FastAPI) -> None:
     notes = "id,title,note,rated_at,held_on,group,rater_role,outcome,outcome_at,frozen,simulated,estimate_probability,"
     notes += "estimate_low,estimate_high,estimate_model,estimate_fingerprint,estimate_simulated\n"
     row = ',one,"{}",,,,,,,,,,,,,,\n'.format("line\n" * 3_000)  # more lines than rows are allowed
@@ -97,7 +97,7 @@ def test_what_is_within_the_limits_is_taken(client: TestClient, app: FastAPI) ->
     assert "predictor journal import FILE" in page
 
 
-def test_others_are_answered_while_a_file_is_imported(app: FastAPI, client: TestClient) -> None:
+def test_other_requests_are_answered_during_an_import(app: FastAPI, client: TestClient) -> None:
     token = csrf(client)
 
     async def ask() -> list[int]:
@@ -119,7 +119,7 @@ def test_others_are_answered_while_a_file_is_imported(app: FastAPI, client: Test
     assert asyncio.run(ask()) == [200, 200, 200]
 
 
-def test_a_long_journal_comes_in_pages_of_fifty(client: TestClient, app: FastAPI) -> None:
+def test_a_long_journal_is_shown_in_pages_of_fifty(client: TestClient, app: FastAPI) -> None:
     assert "Page 1" not in client.get("/journal").text
     keep(app, 120)
     seen: list[str] = []
@@ -134,7 +134,7 @@ def test_a_long_journal_comes_in_pages_of_fifty(client: TestClient, app: FastAPI
         assert client.get(f"/journal?page={wrong}").status_code == 422
 
 
-def test_the_file_is_read_whole_when_the_server_starts_and_not_for_each_request(
+def test_the_journal_is_checked_at_start_and_not_for_each_request(
     client: TestClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(app, 60)

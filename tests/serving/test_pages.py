@@ -1,4 +1,4 @@
-"""The pages in a real browser, on a real server: rate, see, keep, learn; by keyboard, on a phone, without JavaScript."""
+"""The pages in a real browser on a real server: rate, save, train; by keyboard, on a phone, without JavaScript."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def whole(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def test_the_answer_comes_after_a_guess_and_then_follows_the_ratings(open_page: Open) -> None:
+def test_the_answer_appears_after_a_guess_and_follows_the_ratings(open_page: Open) -> None:
     page = open_page()
     assert not page.locator("input[name^='rating.']:checked").count()
     assert not page.locator("#answer").is_visible()
@@ -103,7 +103,7 @@ def _rated(answer: dict[str, Any]) -> dict[str, Any]:
     return {part["signal"]: part["rating"] for part in answer["contributions"]}
 
 
-def test_an_interview_is_kept_and_frozen_by_its_outcome(open_page: Open, journal: Journal) -> None:
+def test_an_interview_is_saved_and_frozen_by_its_outcome(open_page: Open, journal: Journal) -> None:
     page = open_page()
     page.locator("#more > summary").click()
     page.locator("#more details", has_text="Alignment").locator("summary").click()
@@ -149,7 +149,7 @@ def _form(page: Page) -> dict[str, str]:
     return dict(page.evaluate("[...new FormData(document.querySelector('form:has([name=with_ratings])'))]"))
 
 
-def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) -> None:
+def test_an_exported_journal_can_be_imported(open_page: Open, journal: Journal, tmp_path: Path) -> None:
     page = open_page("/journal", refused=True)
     for name in ("CSV", "JSON"):
         with page.expect_download() as download:
@@ -183,7 +183,7 @@ def test_export_and_import(open_page: Open, journal: Journal, tmp_path: Path) ->
     assert {"Acme", "Globex"} <= {entry.title for entry in journal.entries()}
 
 
-def test_what_is_typed_in_another_form_is_not_lost_without_a_word(open_page: Open, journal: Journal) -> None:
+def test_unsaved_text_in_another_form_prompts_before_it_is_lost(open_page: Open, journal: Journal) -> None:
     entry = journal.add("Two forms", {"goals_discussed": 3})
     page, asked = open_page(f"/journal/{entry.id}"), list[str]()
 
@@ -205,7 +205,7 @@ def test_what_is_typed_in_another_form_is_not_lost_without_a_word(open_page: Ope
     journal.delete(entry.id)
 
 
-def test_deleting_asks_once_more(open_page: Open, journal: Journal) -> None:
+def test_deleting_asks_for_confirmation(open_page: Open, journal: Journal) -> None:
     page, entry = open_page(), journal.add("To go", {"goals_discussed": 4})
     page.goto(f"/journal/{entry.id}")
     page.get_by_role("link", name="Delete").click()
@@ -215,7 +215,7 @@ def test_deleting_asks_once_more(open_page: Open, journal: Journal) -> None:
     assert entry not in journal.entries()
 
 
-def test_a_form_of_another_page_is_refused(open_page: Open, journal: Journal) -> None:
+def test_a_form_with_a_foreign_csrf_token_is_refused(open_page: Open, journal: Journal) -> None:
     page, before = open_page(), journal.entries()
     for path in ("/journal", "/journal/import", f"/journal/{before[0].id}/delete", "/train", "/train/adopt"):
         assert page.request.post(path, form={"title": "x", "csrf_token": "0" * 64}).status == 403
@@ -225,7 +225,7 @@ def test_a_form_of_another_page_is_refused(open_page: Open, journal: Journal) ->
     assert "No interview" in missing.text()
 
 
-def test_without_javascript(open_page: Open, journal: Journal) -> None:
+def test_the_pages_work_without_javascript(open_page: Open, journal: Journal) -> None:
     page = open_page(java_script_enabled=False)
     rate(page, "interviewer_highlights_fit", 5)
     page.locator('.signal:has([name="rating.mutual_rapport"]) label:has([value="did not come up"])').click()
@@ -248,7 +248,7 @@ def test_without_javascript(open_page: Open, journal: Journal) -> None:
     page.get_by_text("Deleted for good.").wait_for()
 
 
-def test_by_keyboard_alone(open_page: Open) -> None:
+def test_the_pages_work_by_keyboard_alone(open_page: Open) -> None:
     page = open_page()
     focused = "document.activeElement"
     page.keyboard.press("Tab")
@@ -327,7 +327,7 @@ def test_by_keyboard_alone(open_page: Open) -> None:
     arrive(page.get_by_text("All about this person is deleted for good."))
 
 
-def test_accuracy_by_role_is_that_of_the_very_model(kept: Path, result: TrainingResult) -> None:
+def test_accuracy_by_role_belongs_to_the_model_in_use(kept: Path, result: TrainingResult) -> None:
     roles = Catalogue.shipped().inputs[0].levels
     found = accuracy_by_role(kept, result.model)
     measured = {role: scores["roc_auc"] for role, scores in result.scores_by_role.items()}
@@ -337,7 +337,7 @@ def test_accuracy_by_role_is_that_of_the_very_model(kept: Path, result: Training
     assert not accuracy_by_role(kept, PUBLISHED)
 
 
-def test_beyond_this_machine_a_person_gives_the_token_once() -> None:
+def test_a_remote_user_enters_the_token_once() -> None:
     token = "0123456789abcdef"
     settings = Settings(PUBLISHED_FILE, host="0.0.0.0", token=token, hosts=("testserver",))
     browser = TestClient(make_app(settings), headers={"accept": "text/html"})
@@ -387,7 +387,7 @@ def test_a_cookie_does_not_survive_logging_out() -> None:
     assert TestClient(make_app(settings), cookies=dict(other.cookies)).get("/v1/model").status_code == 401
 
 
-def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, journal: Journal) -> None:
+def test_calibration_shows_how_often_estimates_came_true(open_page: Open, journal: Journal) -> None:
     page = open_page("/calibration")
     assert page.locator("section:has(#model) li", has_text="How good such estimates are is not known").count() == 1
     assert "too few to tell" in page.locator("main").inner_text()
@@ -414,7 +414,9 @@ def test_calibration_tells_how_often_the_estimate_came_true(open_page: Open, jou
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
-def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, width: int, scheme: Any) -> None:
+def test_the_pages_fit_a_phone_and_pass_accessibility_checks(
+    open_page: Open, journal: Journal, width: int, scheme: Any
+) -> None:
     from axe_playwright_python.sync_playwright import Axe  # here, since without a browser the test is skipped
 
     page = open_page(viewport={"width": width, "height": 844}, color_scheme=scheme, refused=True)
@@ -472,7 +474,7 @@ def test_pages_fit_and_everyone_can_use_them(open_page: Open, journal: Journal, 
             assert not small, path
 
 
-def test_the_new_model_is_compared_and_taken_into_use(open_page: Open, work: Path, journal: Journal) -> None:
+def test_a_new_model_is_compared_and_adopted(open_page: Open, work: Path, journal: Journal) -> None:
     page = open_page("/train")  # begun above
     page.get_by_role("heading", name="The new model").wait_for(timeout=60_000)
     printed = page.locator("#training").inner_text()

@@ -1,4 +1,4 @@
-"""Keeping, waiting, looking back, people and both sides on the pages, as a browser without JavaScript asks for them."""
+"""The journal's pages without JavaScript: saving, waiting, outcomes, people, and both sides of an interview."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def text(answer: httpx.Response) -> str:
     return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", answer.text.partition("<main")[2]))
 
 
-def test_what_is_kept_is_what_was_seen(client: TestClient, journal: Journal) -> None:
+def test_the_saved_entry_equals_the_displayed_answer(client: TestClient, journal: Journal) -> None:
     rated = {f"rating.{GOALS}": "4", "rating.mutual_rapport": "did not come up", "input.rater_role": "candidate"}
     kept = {"title": "Acme", "who": "AB", "date": "2026-05-31", "round": "phone", "due": "2026-06-14", "note": "n"}
     answer = post(client, "/journal", **rated, **kept, guess="60", base_rate="20")
@@ -88,7 +88,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("fields", "says"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_kept_comes_back_with_all_that_was_typed(
+def test_a_refused_entry_keeps_everything_that_was_typed(
     client: TestClient, journal: Journal, fields: dict[str, str], says: str
 ) -> None:
     answer = post(client, "/journal", who="<AB>", guess="60", **fields)
@@ -99,7 +99,7 @@ def test_what_cannot_be_kept_comes_back_with_all_that_was_typed(
     assert journal.entries() == []
 
 
-def test_a_change_that_cannot_be_saved_comes_back_on_its_form(client: TestClient, journal: Journal) -> None:
+def test_a_refused_change_is_shown_again_on_its_form(client: TestClient, journal: Journal) -> None:
     entry = journal.add("Acme", {GOALS: 4}, rater_role="observer", not_come_up=("mutual_rapport",))
     page = client.get(f"/journal/{entry.id}").text
     assert 'name="rating.mutual_rapport" value="did not come up" checked' in page  # else a new title would rate anew
@@ -131,7 +131,7 @@ def test_a_change_that_cannot_be_saved_comes_back_on_its_form(client: TestClient
     assert journal.get(entry.id) == entry
 
 
-def test_the_day_of_the_browser_counts_and_outcomes_do_not_come_before(client: TestClient, journal: Journal) -> None:
+def test_days_are_the_browsers_and_outcomes_are_not_earlier(client: TestClient, journal: Journal) -> None:
     zone, shift = (840, 1) if now().hour >= 11 else (-720, -1)  # where it is another day than by UTC
     there = now().date() + timedelta(shift)
     client.cookies.set("predictor_zone", str(zone))
@@ -148,7 +148,7 @@ def test_the_day_of_the_browser_counts_and_outcomes_do_not_come_before(client: T
         assert client.get("/journal").status_code == 200
 
 
-def test_waiting_comes_first_and_as_a_calendar(client: TestClient, journal: Journal) -> None:
+def test_waiting_interviews_come_first_and_as_a_calendar(client: TestClient, journal: Journal) -> None:
     assert "Waiting" not in text(client.get("/journal"))
     for number, due in enumerate((3, -2, 1, 0)):
         journal.add(f"Number {number}; ä" + "ö" * 40, {GOALS: 4}, due_on=today() + timedelta(due))
@@ -178,7 +178,7 @@ def test_waiting_comes_first_and_as_a_calendar(client: TestClient, journal: Jour
     assert len(journal.waiting()[0]) == 3
 
 
-def test_when_the_outcome_comes_all_stands_side_by_side(client: TestClient, journal: Journal) -> None:
+def test_the_outcome_page_shows_estimate_guess_and_base_rate(client: TestClient, journal: Journal) -> None:
     answer = answer_to_store(MODEL, RatingForm({GOALS: 4.0}, guess=60))
     entry = journal.add("Acme", {GOALS: 4}, who="AB", guess=60, estimate=Estimate.of_answer(answer), answer=answer)
     assert "Estimate and outcome" not in text(client.get(f"/journal/{entry.id}"))
@@ -209,7 +209,7 @@ def test_when_the_outcome_comes_all_stands_side_by_side(client: TestClient, jour
     assert "SECRET" not in client.get("/journal/export.json").text + client.get("/journal/export.csv").text
 
 
-def test_each_side_is_hidden_until_both_are_in(client: TestClient, journal: Journal) -> None:
+def test_each_side_is_hidden_until_both_have_rated(client: TestClient, journal: Journal) -> None:
     rated = {f"rating.{GOALS}": "1", "input.rater_role": "interviewer"}
     post(client, "/journal", title="Acme", who="AB", both="yes", guess="15", **rated)
     (entry,) = journal.entries()
@@ -247,7 +247,7 @@ def test_each_side_is_hidden_until_both_are_in(client: TestClient, journal: Jour
     assert not journal.hidden_until_both_rated([journal.get(alone.id)])
 
 
-def test_two_interviews_are_compared_with_what_makes_them_incomparable(client: TestClient, journal: Journal) -> None:
+def test_a_comparison_of_two_interviews_states_its_caveats(client: TestClient, journal: Journal) -> None:
     one = journal.add("Acme", {GOALS: 4, "mutual_rapport": 2}, who="AB", rater_role="observer", round="phone")
     two = journal.add(
         "Globex", {GOALS: 2}, who="AB", rater_role="candidate", round="second", not_come_up=["mutual_rapport"]
@@ -267,7 +267,7 @@ def entries(count: int, role: str = "observer", **fixed: Any) -> list[Entry]:
     ]  # fmt: skip
 
 
-def test_a_person_over_time_is_dots_and_few_words() -> None:
+def test_a_person_over_time_is_shown_as_dots() -> None:
     catalogue = Catalogue.shipped()
     for count, words, shares in (
         (4, "", []),
@@ -300,7 +300,7 @@ def test_a_person_over_time_is_dots_and_few_words() -> None:
     ]  # fmt: skip
 
 
-def test_names_and_days_of_every_kind(client: TestClient, journal: Journal) -> None:
+def test_unusual_names_and_days_are_handled(client: TestClient, journal: Journal) -> None:
     names = (
         "Zo\u00eb",
         "Zoe\u0308",
@@ -344,7 +344,7 @@ def test_a_person_is_exported_and_deleted(client: TestClient, journal: Journal) 
     assert client.get(f"/people/{id_}").status_code == 404
 
 
-def test_a_model_trained_on_the_journal_says_what_was_deleted_since(tmp_path: Path) -> None:
+def test_a_model_trained_on_the_journal_states_later_deletions(tmp_path: Path) -> None:
     trained_on = {**MODEL.trained_on, "source": "my.journal"}  # as a training on it writes it
     replace(MODEL, trained_on=trained_on).save(tmp_path / "model.json")
     app = make_app(Settings(tmp_path / "model.json", journal=tmp_path / "my.journal"))
@@ -357,16 +357,16 @@ def test_a_model_trained_on_the_journal_says_what_was_deleted_since(tmp_path: Pa
     )
 
 
-def test_what_is_wrong_with_a_field_is_a_whole_sentence(client: TestClient) -> None:
+def test_problems_with_a_field_are_whole_sentences(client: TestClient) -> None:
     refused = text(client.get("/journal?since=soon"))
     assert "Please check your input Since “soon” is not a day; write it as in 2026-05-31." in refused
 
 
-def test_a_model_that_was_named_is_not_replaced(client: TestClient) -> None:
+def test_a_model_given_by_option_is_not_replaced(client: TestClient) -> None:
     assert "started with --model" in text(post(client, "/train/adopt"))
 
 
-def test_files_that_were_looked_at_wait_for_a_while_and_once(client: TestClient, journal: Journal) -> None:
+def test_an_import_preview_expires_and_is_used_once(client: TestClient, journal: Journal) -> None:
     keys = []
     for number in range(MOST_WAITING + 1):
         token = re.findall('name="csrf_token" value="(.*?)"', client.get("/journal/import").text)[0]
@@ -381,7 +381,7 @@ def test_files_that_were_looked_at_wait_for_a_while_and_once(client: TestClient,
     assert client.get("/journal/template.csv").text.startswith("Title,Who,Date,Round,")
 
 
-def test_a_long_journal_stays_quick_and_its_pages_short(client: TestClient, journal: Journal) -> None:
+def test_a_long_journal_has_fast_short_pages(client: TestClient, journal: Journal) -> None:
     answer = answer_to_store(MODEL, RatingForm({GOALS: 4.0}))
     said = Estimate.of_answer(answer)
     with journal._file.open(write=True) as file:

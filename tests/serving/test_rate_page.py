@@ -1,4 +1,4 @@
-"""The rate page as people use it: taps and words to a first answer, a draft that lasts, one that two tabs share."""
+"""The rate page: taps and words to a first answer, a draft that survives, and two tabs that share one."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
 
 
 @pytest.mark.parametrize(("width", "role"), [(390, "candidate"), (1280, "candidate"), (390, "observer")])
-def test_taps_and_words_to_an_answer_and_to_a_kept_interview(
+def test_taps_and_words_lead_to_an_answer_and_a_saved_interview(
     open_page: Open, work: Path, width: int, role: str
 ) -> None:
     page, taps = open_page(viewport={"width": width, "height": 844}), 0
@@ -98,7 +98,7 @@ def test_taps_and_words_to_an_answer_and_to_a_kept_interview(
     assert not page.locator("input[name^='rating.']:checked").count()
 
 
-def test_a_candidate_is_asked_in_the_first_person_also_without_javascript(open_page: Open) -> None:
+def test_candidates_get_their_own_wording_with_and_without_javascript(open_page: Open) -> None:
     for scripts in (True, False):
         page = open_page(java_script_enabled=scripts, viewport={"width": 1280, "height": 844})
         signal = next(signal for signal in PUBLISHED.catalogue.signals if signal.name == "interviewer_energy")
@@ -110,7 +110,7 @@ def test_a_candidate_is_asked_in_the_first_person_also_without_javascript(open_p
         assert (legend.inner_text(), five.inner_text()) == (signal.question, signal.anchors["5"])
 
 
-def test_a_phone_shows_one_family_at_a_time_and_leads_on_by_tap_alone(open_page: Open) -> None:
+def test_a_phone_shows_one_family_at_a_time_and_advances_by_tap(open_page: Open) -> None:
     page = open_page(viewport={"width": 390, "height": 844})
     families = page.locator("#first .family")
     page.locator('label:has([value="observer"])').click()
@@ -127,7 +127,7 @@ def test_a_phone_shows_one_family_at_a_time_and_leads_on_by_tap_alone(open_page:
     page.locator('[aria-label="Who rated"]').wait_for(state="hidden")
 
 
-def test_a_second_tap_takes_a_rating_back_and_nothing_leads_on(open_page: Open) -> None:
+def test_a_second_tap_removes_a_rating_without_advancing(open_page: Open) -> None:
     page = open_page(viewport={"width": 390, "height": 844})
     page.locator("#dock").click()  # to the answer, though nothing is rated
     assert page.locator("#submit").is_visible()
@@ -149,7 +149,7 @@ def test_a_second_tap_takes_a_rating_back_and_nothing_leads_on(open_page: Open) 
     assert page.locator("#count").inner_text() == f"0 of {SIGNALS} rated"
 
 
-def test_the_answer_adds_up_as_it_is_shown(open_page: Open) -> None:
+def test_the_displayed_points_add_up(open_page: Open) -> None:
     page = open_page()
     rate_eight(page)
     see(page)
@@ -177,7 +177,7 @@ def test_the_answer_adds_up_as_it_is_shown(open_page: Open) -> None:
     assert page.locator(".strip").evaluate("e => e.getBoundingClientRect().top") == 0  # SIMULATED is still in view
 
 
-def test_nearly_equal_ratings_get_one_neutral_sentence(open_page: Open) -> None:
+def test_nearly_equal_ratings_get_one_neutral_note(open_page: Open) -> None:
     page = open_page(java_script_enabled=False)
     names = first_questions(PUBLISHED)
     for name in names:
@@ -219,7 +219,7 @@ def test_a_draft_survives_leaving_the_page_and_an_ended_session(open_page: Open)
     assert not page.locator("input[name^='rating.']:checked").count()
 
 
-def test_two_tabs_ask_before_one_overwrites_the_other(open_page: Open) -> None:
+def test_two_tabs_never_overwrite_each_other_silently(open_page: Open) -> None:
     page = open_page()
     first, second, *_ = first_questions(PUBLISHED)
     rate(page, first, 5)
@@ -240,7 +240,7 @@ def test_two_tabs_ask_before_one_overwrites_the_other(open_page: Open) -> None:
     page.locator("#conflict").wait_for()
 
 
-def test_an_answer_that_was_tampered_with_is_not_kept(open_page: Open, work: Path) -> None:
+def test_a_tampered_answer_is_not_saved(open_page: Open, work: Path) -> None:
     page = open_page()
     rate_eight(page)
     see(page)
@@ -255,7 +255,7 @@ def test_an_answer_that_was_tampered_with_is_not_kept(open_page: Open, work: Pat
     assert entry.estimate.probability == PUBLISHED.predict(eight()).offer_probability
 
 
-def test_what_no_form_of_ours_sends_is_refused() -> None:
+def test_fields_that_no_form_sends_are_refused() -> None:
     app = make_app(Settings(PUBLISHED_FILE))
     with pytest.raises(UndefinedError):  # a misspelled name is no blank on a page
         app.state.templates.env.from_string("{{ misspelled }}").render()
@@ -273,7 +273,7 @@ def test_what_no_form_of_ours_sends_is_refused() -> None:
     [(390, 844, "dark", True), (640, 400, "light", True), (1280, 844, "light", False)],  # 640: 1280 px at 200 %
     ids=["phone", "zoomed", "no scripts"],
 )
-def test_every_state_can_be_used_by_everyone(
+def test_every_state_passes_accessibility_checks(
     open_page: Open, width: int, height: int, scheme: Any, scripts: bool
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe  # here, since without a browser the test is skipped

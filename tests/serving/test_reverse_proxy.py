@@ -1,4 +1,4 @@
-"""Behind a real nginx, set up as the README says: forms, style, redirects and cookies work under a prefix, over HTTPS."""
+"""Behind a real nginx, set up as the README shows: forms, style, redirects and cookies under a prefix, over HTTPS."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def fields(page: str) -> dict[str, str]:
     return {"csrf_token": re.findall('name="csrf_token" value="(.*?)"', page)[0]}
 
 
-def test_everything_works_behind_nginx(browser: httpx.Client) -> None:
+def test_the_pages_work_behind_nginx(browser: httpx.Client) -> None:
     asked = browser.get("/interviews/")
     assert asked.url.path == "/interviews/login"
     cookies = asked.headers["set-cookie"]
@@ -168,7 +168,7 @@ def test_everything_works_behind_nginx(browser: httpx.Client) -> None:
     assert left.url.path == "/interviews/login"
 
 
-def test_a_proxy_that_does_not_pass_the_host_on_is_told_with_both_names() -> None:
+def test_a_proxy_that_changes_the_host_is_reported_with_both_hosts() -> None:
     client = TestClient(make_app(Settings(PUBLISHED)), base_url="http://127.0.0.1:8000")
     headers = {"origin": "https://interviews.example", "sec-fetch-site": "same-origin"}
     printed = client.post("/", headers=headers).json()["error"]
@@ -182,7 +182,7 @@ def test_a_proxy_that_does_not_pass_the_host_on_is_told_with_both_names() -> Non
     assert named.post("/v1/predict", json={}, headers=cross).status_code == 403
 
 
-def test_wrong_tokens_are_counted_by_the_address_that_the_proxy_names() -> None:
+def test_wrong_tokens_are_counted_per_forwarded_address() -> None:
     app = make_app(Settings(PUBLISHED, token=TOKEN, https=True, hosts=("testserver",)))
     proxy, direct = (TestClient(app, client=(address, 1)) for address in ("127.0.0.1", "10.0.0.9"))
 
@@ -196,7 +196,7 @@ def test_wrong_tokens_are_counted_by_the_address_that_the_proxy_names() -> None:
 
 
 @pytest.mark.parametrize(("given", "kept"), [("", ""), ("/", ""), ("interviews", "/interviews"), ("/a/b/", "/a/b")])
-def test_a_prefix_is_a_path(given: str, kept: str) -> None:
+def test_a_prefix_is_normalised_to_a_path(given: str, kept: str) -> None:
     settings = Settings(PUBLISHED, root_path=given)
     assert settings.root_path == kept
     client = TestClient(make_app(settings), base_url="http://localhost")

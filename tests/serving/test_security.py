@@ -1,4 +1,4 @@
-"""Who may ask: hosts, pages of other sites, the token, limits; what a browser may do; what is never told."""
+"""Security: hosts, other sites, the token, limits, browser headers, and what an error must never reveal."""
 
 from __future__ import annotations
 
@@ -68,21 +68,21 @@ def client(app: FastAPI) -> TestClient:
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:1", "[::1]:8000", "LOCALHOST"])
-def test_loopback_is_asked_by_its_names(client: TestClient, host: str) -> None:
+def test_loopback_host_names_are_accepted(client: TestClient, host: str) -> None:
     assert client.get("/health", headers={"host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "", "localhost:x"]
 )
-def test_another_host_is_refused_with_the_mend(client: TestClient, host: str) -> None:
+def test_another_host_is_refused_with_a_fix(client: TestClient, host: str) -> None:
     answer = client.get("/v1/model", headers={"host": host})
     assert answer.status_code == 400
     assert answer.json()["problems"][0]["field"] == "Host"
     assert "--allow-host" in answer.json()["error"]
 
 
-def test_a_person_is_refused_by_a_page_that_tells_nothing_of_the_server(client: TestClient) -> None:
+def test_the_refusal_page_reveals_nothing_about_the_server(client: TestClient) -> None:
     person = {"accept": "text/html,*/*;q=0.8"}
     name = client.get("/ready").json()["model"]["name"]
     refused = {
@@ -112,19 +112,19 @@ def test_a_person_is_refused_by_a_page_that_tells_nothing_of_the_server(client: 
         {"sec-fetch-site": "same-site", "origin": "http://localhost"},
     ],
 )
-def test_what_another_site_sends_is_refused(client: TestClient, headers: dict[str, str]) -> None:
+def test_requests_from_another_site_are_refused(client: TestClient, headers: dict[str, str]) -> None:
     assert client.post("/v1/predict", json={}, headers=headers).status_code == 403
     assert client.post("/v1/predict", json={}, headers=HERE).status_code == 200
     assert client.post("/v1/predict", json={}).status_code == 200  # a program
 
 
-def test_no_other_origin_may_read(client: TestClient) -> None:
+def test_no_other_origin_may_read_answers(client: TestClient) -> None:
     asked = {"origin": "http://evil.example", "access-control-request-method": "POST"}
     for answer in (client.options("/v1/predict", headers=asked), client.get("/v1/model", headers=asked)):
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_headers_keep_a_browser_strict(client: TestClient) -> None:
+def test_security_headers_are_sent(client: TestClient) -> None:
     for answer in (client.get("/docs"), client.get("/nothing"), client.post("/v1/predict", content=b"{")):
         policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
         assert (policy["default-src"], policy["script-src"], policy["frame-ancestors"]) == (
@@ -141,7 +141,7 @@ def test_headers_keep_a_browser_strict(client: TestClient) -> None:
 # --- forms
 
 
-def test_a_form_of_ours_is_taken_and_no_other(client: TestClient, app: FastAPI) -> None:
+def test_only_own_forms_are_accepted(client: TestClient, app: FastAPI) -> None:
     page = client.get("/form")
     cookie = page.headers["set-cookie"]
     assert "HttpOnly" in cookie
@@ -160,7 +160,7 @@ def test_a_form_of_ours_is_taken_and_no_other(client: TestClient, app: FastAPI) 
 # --- the token
 
 
-def test_beyond_loopback_a_token_is_demanded() -> None:
+def test_a_token_is_required_beyond_loopback() -> None:
     with pytest.raises(ConfigError, match="token is needed"):
         Settings(PUBLISHED, host="0.0.0.0")
     with pytest.raises(ConfigError, match="16 or more"):
@@ -170,7 +170,7 @@ def test_beyond_loopback_a_token_is_demanded() -> None:
     assert "PREDICTOR_TOKEN" in done.output
 
 
-def test_whoever_lacks_the_token_is_told_nothing() -> None:
+def test_requests_without_a_token_learn_nothing() -> None:
     settings = Settings(PUBLISHED, host="0.0.0.0", token=TOKEN, hosts=("testserver",))
     client = TestClient(make_app(settings))
     for path in ("/v1/model", "/docs", "/openapi.json", "/metrics", "/logout", "/nothing"):
@@ -189,7 +189,7 @@ def test_whoever_lacks_the_token_is_told_nothing() -> None:
 
 
 @pytest.mark.parametrize("by", ["header", "page", "both"])
-def test_wrong_tokens_are_slowed_and_who_is_logged_in_is_not(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_tokens_are_slowed_down_and_logged_in_users_are_not(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app = make_app(Settings(PUBLISHED, token=TOKEN, hosts=("testserver",)))
     clock = [0.0]
     monkeypatch.setattr(app.state.throttle, "_clock", lambda: clock[0])
@@ -228,7 +228,7 @@ def test_wrong_tokens_are_slowed_and_who_is_logged_in_is_not(by: str, monkeypatc
 # --- limits
 
 
-def test_a_body_in_chunks_is_no_way_around_the_limit(client: TestClient) -> None:
+def test_a_chunked_body_cannot_bypass_the_limit(client: TestClient) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(11):
             yield b" " * 100_000
@@ -238,9 +238,7 @@ def test_a_body_in_chunks_is_no_way_around_the_limit(client: TestClient) -> None
     assert answer.json()["problems"][0]["field"] == "body"
 
 
-def test_a_body_that_does_not_come_and_an_answer_that_does_not_begin_end_in_time(
-    client: TestClient, app: FastAPI
-) -> None:
+def test_stalled_bodies_and_answers_time_out(client: TestClient, app: FastAPI) -> None:
     async def never() -> AsyncIterator[bytes]:
         yield b"{"
         await asyncio.sleep(9)
@@ -254,7 +252,7 @@ def test_a_body_that_does_not_come_and_an_answer_that_does_not_begin_end_in_time
         assert "within 0.5 seconds" in answer.json()["error"]
 
 
-def test_a_request_that_does_not_come_ends_in_time_and_one_that_does_is_answered() -> None:
+def test_stalled_requests_time_out_and_slow_ones_are_answered() -> None:
     app, settings = make_app(Settings(PUBLISHED, timeout=1)), Settings(PUBLISHED, timeout=1)
     head = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 
@@ -300,7 +298,7 @@ def test_a_request_that_does_not_come_ends_in_time_and_one_that_does_is_answered
 # --- what is never told
 
 
-def test_logs_and_metrics_hold_nothing_about_a_person(
+def test_logs_and_metrics_contain_no_personal_data(
     client: TestClient, out: io.StringIO, caplog: pytest.LogCaptureFixture
 ) -> None:
     out.truncate(out.seek(0))
