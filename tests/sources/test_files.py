@@ -1,4 +1,4 @@
-"""Files as people have them: whatever wrote the table, every reader gets the same interviews, or says why not."""
+"""Tables written by any program give every reader the same interviews, or a clear refusal."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def written(cell: Any) -> Any:
 @settings(max_examples=EXAMPLES or 30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_sample_is_the_same_in_every_format_and_dialect(data: st.DataObject, tmp_path: Path) -> None:
-    """Whatever writes it, however it writes ratings, gaps, outcomes and ids: the same `Ratings` and the same answers."""
+    """However ratings, gaps, outcomes and ids are written: the same `Ratings` and the same answers."""
     header, *rows = LINES
     expected = Ratings.from_text(header, rows, CATALOGUE)
     ids = [str(2**60 + n) for n in range(len(rows))]
@@ -234,7 +234,7 @@ DIALECTS = {
 
 @pytest.mark.filterwarnings("ignore:.*numbers the rows")
 @pytest.mark.parametrize("content", DIALECTS.values(), ids=DIALECTS)
-def test_a_dialect_is_known_by_every_door(content: bytes, tmp_path: Path) -> None:
+def test_all_input_paths_read_dialects_alike(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "my.csv").write_bytes(content)
     ratings = read_ratings(tmp_path / "my.csv", HEADINGS)
     assert ratings.values.tolist()[0] == [3.5, 4] and np.isnan(ratings.values[1, 1]) and ratings.y.tolist() == [1, 0, 0]
@@ -266,12 +266,12 @@ def small_model() -> OfferModel:
         ("rating\n4\n", ","),
     ],
 )
-def test_the_delimiter_is_that_of_the_rows(head: str, delimiter: str) -> None:
+def test_the_delimiter_is_inferred_from_the_rows(head: str, delimiter: str) -> None:
     assert delimiter_of(head) == delimiter
 
 
 @given(st.text(alphabet="aé€ß1,\n", max_size=40), st.sampled_from(["utf-8", "utf-16", "cp1252"]), st.integers(1, 5))
-def test_a_stream_is_decoded_as_a_whole_is(words: str, encoding: str, size: int) -> None:
+def test_a_stream_is_decoded_as_a_whole_file_is(words: str, encoding: str, size: int) -> None:
     content = words.encode(encoding)
     if encoding == "cp1252" and content.decode("utf-8", "ignore") != content.decode("cp1252"):
         from predictor.sources.dialect import encoding_of
@@ -286,7 +286,7 @@ def test_a_stream_is_decoded_as_a_whole_is(words: str, encoding: str, size: int)
     assert b"".join(parts).decode() == words
 
 
-def test_what_is_decided_is_said(tmp_path: Path) -> None:
+def test_automatic_decisions_are_reported_as_warnings(tmp_path: Path) -> None:
     path = tmp_path / "my.csv"
     path.write_bytes(text([["", "goals_discussed", "rater_role"], ["0", "4", "observer"], ["1", "3", ""]]).encode())
     with pytest.warns(RatingsWarning, match=r"my\.csv: the first column has no name and numbers the rows"):
@@ -344,7 +344,7 @@ def zipped(parts: dict[str, bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_table_is_refused_in_words(case: str, tmp_path: Path) -> None:
+def test_files_that_are_no_tables_are_refused_clearly(case: str, tmp_path: Path) -> None:
     name, content, says = REFUSED[case]
     (tmp_path / name).write_bytes(content())
     started = time.process_time()
@@ -354,7 +354,7 @@ def test_what_is_no_table_is_refused_in_words(case: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("start", "row"), [(b"", b"a,"), (b'a,"', b"b\n")])
-def test_a_compressed_header_without_end_ends(start: bytes, row: bytes, tmp_path: Path) -> None:
+def test_an_oversized_compressed_header_is_refused_early(start: bytes, row: bytes, tmp_path: Path) -> None:
     with gzip.open(tmp_path / "a.csv.gz", "wb", 1) as file:
         file.write(start)
         for _ in range(20):
@@ -363,7 +363,7 @@ def test_a_compressed_header_without_end_ends(start: bytes, row: bytes, tmp_path
         score_files(tmp_path / "a.csv.gz", tmp_path / "out.csv", MODEL)
 
 
-def test_a_sheet_is_read_as_it_is_shown(tmp_path: Path) -> None:
+def test_a_sheet_is_read_as_displayed(tmp_path: Path) -> None:
     path = tmp_path / "my.xlsx"
     made = Workbook()
     made.active.title = "Notes"
@@ -391,8 +391,8 @@ def test_a_sheet_is_read_as_it_is_shown(tmp_path: Path) -> None:
         read_ratings(tmp_path / "my.csv", sheet="Ratings")
 
 
-def test_merged_cells_hold_for_all_their_rows(tmp_path: Path) -> None:
-    """As pandas writes an index of several levels, and people the candidate whom several rated."""
+def test_merged_cells_apply_to_all_their_rows(tmp_path: Path) -> None:
+    """As pandas writes an index of several levels, and people write a candidate with several raters."""
     frame = pd.DataFrame(
         [["a", "observer", 4], ["a", "candidate", 3], ["b", "observer", 2]],
         columns=["candidate_id", "rater_role", "goals_discussed"],
@@ -423,7 +423,7 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypa
         read_ratings(path)
 
 
-def test_percent_is_text_as_in_csv(tmp_path: Path) -> None:
+def test_percentages_in_a_sheet_are_read_as_in_csv(tmp_path: Path) -> None:
     from predictor.sources.text import parse_table
 
     made, out = Workbook(), io.BytesIO()
@@ -434,7 +434,7 @@ def test_percent_is_text_as_in_csv(tmp_path: Path) -> None:
     assert parse_table(out.getvalue(), "my.xlsx")[1] == [["80%", "12.5%"]]
 
 
-def test_damaged_parquet_is_refused_in_words(tmp_path: Path) -> None:
+def test_damaged_parquet_is_refused_clearly(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"interview_id": ["a", "b", "ü"], "goals_discussed": [4, None, 2], "offer": ["yes", "no", "no"]}
     )

@@ -1,4 +1,4 @@
-"""Parquet as pandas writes it: an index is columns like any other, and ids keep their value."""
+"""Parquet as pandas writes it: an index becomes ordinary columns, and ids keep their value."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def _frame() -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("index", INDEXES, ids=",".join)
-def test_columns_of_an_index_are_read(tmp_path: Path, index: list[str]) -> None:
-    """From a file, by batch and from the frame itself: the same rows, the same answers, still SIMULATED."""
+def test_index_columns_are_read(tmp_path: Path, index: list[str]) -> None:
+    """From a file, by batch and from the frame: the same rows, the same answers, still labelled SIMULATED."""
     frame, model, catalogue = _frame(), OfferModel.published(), Catalogue.shipped()
     wanted = Ratings.from_frame(frame, catalogue)
     frame = frame.sort_values("goals_discussed").sort_index()  # an index of numbers, which pandas keeps as a column
@@ -47,31 +47,31 @@ def test_columns_of_an_index_are_read(tmp_path: Path, index: list[str]) -> None:
     np.testing.assert_allclose(pd.read_parquet(tmp_path / "out.parquet")["offer_probability"], expected, atol=1e-12)
 
 
-def test_an_index_of_numbers_without_a_name_is_no_column(tmp_path: Path) -> None:
+def test_an_unnamed_number_index_is_no_column(tmp_path: Path) -> None:
     _frame().iloc[::2].to_parquet(path := tmp_path / "half.parquet")
     assert "__index_level_0__" not in read_ratings(path).columns
     assert len(read_ratings(path)) == 20
 
 
-def test_an_index_that_is_kept_as_its_rule_is_a_column_where_it_has_a_name(tmp_path: Path) -> None:
+def test_a_range_index_is_a_column_only_if_named(tmp_path: Path) -> None:
     frame = _frame().drop(columns="interview_id", errors="ignore")
     frame.index = pd.RangeIndex(7, 7 + 3 * len(frame), 3, name="interview_id")
     frame.to_parquet(path := tmp_path / "my.parquet")
     assert read_ratings(path).columns["interview_id"].tolist() == [str(7 + 3 * row) for row in range(len(frame))]
 
 
-def test_lists_are_no_ids(tmp_path: Path) -> None:
+def test_lists_are_refused_as_ids(tmp_path: Path) -> None:
     pq.write_table(pa.table({"interview_id": [["a"]], "goals_discussed": [4]}), tmp_path / "my.parquet")
     with pytest.raises(RatingsError, match=r"interview_id: .* must be text or a number"):
         read_ratings(tmp_path / "my.parquet")
 
 
-def test_a_draft_sees_an_index(tmp_path: Path) -> None:
+def test_a_draft_includes_index_columns(tmp_path: Path) -> None:
     _frame().set_index("candidate_id").to_parquet(path := tmp_path / "my.parquet")
     assert 'group = "candidate_id"' in draft_catalogue(path, outcome="offer", group="candidate_id")
 
 
-def test_days_of_a_column_of_moments_are_days() -> None:
+def test_timestamps_at_midnight_are_read_as_days() -> None:
     days = pd.to_datetime(["2026-03-02 00:00", "2026-03-02 16:30"])
     frame = pd.DataFrame({"rated_on": days, "goals_discussed": [4, 5]})
     assert Ratings.from_frame(frame, Catalogue.shipped()).columns["rated_on"].tolist() == [
@@ -81,7 +81,7 @@ def test_days_of_a_column_of_moments_are_days() -> None:
 
 
 @pytest.mark.parametrize("kind", ["parquet", "frame", "object", "json", "csv"])
-def test_whole_number_ids_keep_their_value_beside_a_gap(tmp_path: Path, kind: str) -> None:
+def test_whole_number_ids_keep_their_value_despite_gaps(tmp_path: Path, kind: str) -> None:
     ids = pd.array([BIG + 1, BIG + 2, None], dtype="Int64")
     frame = pd.DataFrame({"candidate_id": ids, "goals_discussed": [4, 5, 3]})
     if kind == "parquet":
@@ -97,8 +97,8 @@ def test_whole_number_ids_keep_their_value_beside_a_gap(tmp_path: Path, kind: st
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "Float32", "Float64"])
-def test_ids_that_became_floats(dtype: str) -> None:
-    """They are whole numbers where a float holds them exactly; where it may not, they are no group to train with."""
+def test_ids_stored_as_floats_are_whole_numbers_or_refused(dtype: str) -> None:
+    """They are whole numbers where a float holds them exactly; otherwise they are refused as groups to train with."""
     frame = pd.DataFrame({"candidate_id": pd.Series([7, 8], dtype=dtype), "goals_discussed": [4, 5], "offer": [1, 0]})
     assert Ratings.from_frame(frame, Catalogue.shipped(), training=True).columns["candidate_id"].tolist() == ["7", "8"]
     limit = 2 ** (24 if "32" in dtype else 53)
@@ -112,21 +112,21 @@ def test_ids_that_became_floats(dtype: str) -> None:
     assert known.columns["candidate_id"].tolist() == [str(limit - 1), str(limit - 2)]
 
 
-def test_decimals_are_ids_like_whole_numbers() -> None:
+def test_decimals_are_read_as_ids_like_whole_numbers() -> None:
     frame = pd.DataFrame({"candidate_id": [Decimal("7.00"), Decimal(f"{BIG + 1}.0"), Decimal("7.05"), 7]}, dtype=object)
     ids = Ratings.from_frame(frame, Catalogue.shipped()).columns["candidate_id"]
     assert ids.tolist() == ["7", str(BIG + 1), "7.05", "7"]
 
 
-def test_other_bits_of_the_same_numbers_are_the_same_rows(catalogue: Catalogue) -> None:
-    """Half floats, for one, have a NaN of their own."""
+def test_equal_numbers_with_different_bits_are_copied_rows(catalogue: Catalogue) -> None:
+    """Half floats, for example, have a NaN of their own."""
     frame = pd.DataFrame({"goals_discussed": [4, np.nan], "mutual_respect": [np.nan, 2.5]})
     one, other = (Ratings.from_frame(frame.astype(kind), catalogue) for kind in ("float64", "float16"))
     odd = Ratings(catalogue, np.copysign(one.values, -1) * -1, one.y)
     assert one.digest == other.digest == odd.digest
 
 
-def test_a_column_that_is_doubled_is_refused(tmp_path: Path) -> None:
+def test_a_duplicate_column_is_refused(tmp_path: Path) -> None:
     table = pa.table([[4, 5], [3, 2], ["a", "b"], ["c", "d"]], names=["goals_discussed"] * 2 + ["id"] * 2)
     pq.write_table(table, path := tmp_path / "doubled.parquet")
     others = tuple(name for name in OfferModel.published().signals if name != "goals_discussed")

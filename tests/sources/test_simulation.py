@@ -44,7 +44,7 @@ def auc(ratings: Ratings, model: Any = None) -> float:
     return float(roc_auc_score(ratings.y[half:], model.predict_proba(ratings.values[half:])[:, 1]))
 
 
-def test_every_signal_of_the_shipped_catalogue_has_its_parameters(ratings: Ratings) -> None:
+def test_every_shipped_signal_has_simulation_parameters(ratings: Ratings) -> None:
     assert set(SIGNALS) == set(ratings.catalogue.names)
     assert set(FAMILIES) == set(ratings.catalogue.families)
     assert ratings.simulated
@@ -59,7 +59,7 @@ def test_offers_are_as_predictable_as_the_evidence_allows(ratings: Ratings, role
     assert low <= auc(of_role(ratings, role)) <= high
 
 
-def test_boosted_trees_find_little_more_than_logistic_regression(ratings: Ratings) -> None:
+def test_boosted_trees_gain_little_over_logistic_regression(ratings: Ratings) -> None:
     rows = of_role(ratings, "interviewer").rows(np.arange(40_000))
     trees = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, random_state=0)
     with threadpool_limits(1):  # several threads make small boosted fits slower
@@ -69,7 +69,7 @@ def test_boosted_trees_find_little_more_than_logistic_regression(ratings: Rating
 @pytest.mark.parametrize(
     ("role", "lowest", "highest"), [("interviewer", 0.20, 0.39), ("observer", 0.14, 0.34), ("candidate", 0.06, 0.18)]
 )
-def test_single_signals_go_with_the_offer_as_in_the_evidence(
+def test_single_signals_correlate_with_offers_as_in_the_evidence(
     ratings: Ratings, role: str, lowest: float, highest: float
 ) -> None:
     rows = of_role(ratings, role)
@@ -92,7 +92,7 @@ def test_ratings_are_lenient_and_share_a_halo(ratings: Ratings, role: str) -> No
     assert (X == 1).to_numpy().mean() < 0.05
 
 
-def test_about_one_rating_in_twenty_is_missing_and_tells_little(ratings: Ratings) -> None:
+def test_few_ratings_are_missing_and_missingness_is_uninformative(ratings: Ratings) -> None:
     empty = np.isnan(ratings.values)
     assert 0.03 <= empty.mean() <= 0.08
     rows = ratings.labelled()
@@ -102,7 +102,7 @@ def test_about_one_rating_in_twenty_is_missing_and_tells_little(ratings: Ratings
     assert ratings.X.loc[phone, "candidate_eye_contact"].isna().all()
 
 
-def test_outcomes_are_hidden_for_one_row_in_ten_twice_as_often_for_non_offers(ratings: Ratings) -> None:
+def test_outcomes_are_hidden_twice_as_often_for_non_offers(ratings: Ratings) -> None:
     hidden, p = np.isnan(ratings.y), ratings.columns["latent_offer_probability"]
     assert hidden.mean() == pytest.approx(0.10, abs=0.003)
     # a chance of hiding in proportion to 2 - p; hiding at random would leave a mean of .35 (standard error .002)
@@ -110,7 +110,7 @@ def test_outcomes_are_hidden_for_one_row_in_ten_twice_as_often_for_non_offers(ra
 
 
 @pytest.mark.parametrize("base_rate", [0.15, 0.35, 0.5])
-def test_base_rate_is_the_share_of_offers(base_rate: float) -> None:
+def test_the_base_rate_is_the_share_of_offers(base_rate: float) -> None:
     ratings = simulate_interviews(60_000, seed=5, base_rate=base_rate)
     known = base_rate * (1 - 0.10 / (2 - base_rate)) / 0.90  # the offers among known outcomes
     # standard error .003 with the organisations
@@ -118,7 +118,7 @@ def test_base_rate_is_the_share_of_offers(base_rate: float) -> None:
     assert np.nanmean(ratings.y) == pytest.approx(known, abs=0.012)
 
 
-def test_stated_probability_of_an_offer_is_calibrated(ratings: Ratings) -> None:
+def test_the_simulated_offer_probability_is_calibrated(ratings: Ratings) -> None:
     rows = ratings.labelled()
     p = rows.columns["latent_offer_probability"]
     p = p * (1 - 0.10 / 1.65) / (1 - 0.10 * (2 - p) / 1.65)  # among known outcomes
@@ -128,7 +128,7 @@ def test_stated_probability_of_an_offer_is_calibrated(ratings: Ratings) -> None:
     assert roc_auc_score(rows.y, p) == pytest.approx(0.87, abs=0.01)
 
 
-def test_pieces_follow_the_same_law_as_the_whole(ratings: Ratings) -> None:
+def test_small_simulations_have_the_distribution_of_large_ones(ratings: Ratings) -> None:
     pieces = [simulate_interviews(5, seed=seed) for seed in range(800)]
     verdict = np.concatenate([piece.columns["latent_verdict"] for piece in pieces])
     # a verdict standardised by its own sample would have no spread between pieces, and none at all in a row of one
@@ -143,7 +143,7 @@ def test_pieces_follow_the_same_law_as_the_whole(ratings: Ratings) -> None:
     assert np.std(shares) == pytest.approx(np.sqrt(0.365 * 0.635 / 5), rel=0.15)
 
 
-def test_candidates_raters_and_organisations(ratings: Ratings) -> None:
+def test_simulated_candidates_raters_and_organisations_are_consistent(ratings: Ratings) -> None:
     context = ratings.context
     interviews = context.groupby("candidate_id").size()
     assert interviews.max() == 3
@@ -166,7 +166,7 @@ def test_candidates_raters_and_organisations(ratings: Ratings) -> None:
     assert means.mean().var() > 1.5 * (means.var() / means.size()).mean()
 
 
-def test_dates_put_the_rating_first_but_in_hindsight() -> None:
+def test_ratings_precede_outcomes_except_in_hindsight_mode() -> None:
     def late(mode: Literal["default", "hindsight"]) -> pd.Series[bool]:
         context = simulate_interviews(4_000, seed=2, mode=mode).context
         known = context["outcome_on"] != ""
@@ -179,7 +179,7 @@ def test_dates_put_the_rating_first_but_in_hindsight() -> None:
     np.testing.assert_array_equal(ratings.columns["outcome_on"] == "", np.isnan(ratings.y))
 
 
-def test_null_mode_leaves_nothing_to_learn(ratings: Ratings) -> None:
+def test_null_mode_has_no_signal(ratings: Ratings) -> None:
     null = simulate_interviews(N, seed=11, mode="null")
     np.testing.assert_array_equal(null.values, ratings.values)
     assert auc(null.labelled()) == pytest.approx(0.5, abs=0.01)
@@ -187,14 +187,14 @@ def test_null_mode_leaves_nothing_to_learn(ratings: Ratings) -> None:
 
 
 @pytest.mark.parametrize(("role", "suspicious"), [("interviewer", 0.87), ("observer", 0.84), ("candidate", 0.75)])
-def test_hindsight_mode_looks_too_good(role: str, suspicious: float) -> None:
+def test_hindsight_mode_gives_an_auc_that_is_too_high(role: str, suspicious: float) -> None:
     hindsight = simulate_interviews(20_000, seed=4, mode="hindsight")
     assert auc(of_role(hindsight, role)) > suspicious + 0.03
     assert np.nanmin(hindsight.values) == 1
     assert np.nanmax(hindsight.values) == 5
 
 
-def test_same_seed_same_rows() -> None:
+def test_the_same_seed_gives_the_same_rows() -> None:
     first, again, other = (simulate_interviews(300, seed=seed) for seed in (8, 8, 9))
     assert first.digest == again.digest != other.digest
     np.testing.assert_array_equal(first.context, again.context)
@@ -214,6 +214,6 @@ def test_same_seed_same_rows() -> None:
         ({"n": 5, "mode": "zzz"}, "write one of default, null, hindsight"),
     ],
 )
-def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
+def test_bad_simulation_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         simulate_interviews(**arguments)

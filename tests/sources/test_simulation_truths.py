@@ -1,4 +1,4 @@
-"""Groups and drift put into simulated interviews: of the size that was asked for, and nothing else changed."""
+"""Groups and drift in simulated interviews have the requested size and change nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from predictor.errors import ConfigError
 from predictor.sources.simulation_known_effects import GROUPS, add_drift, simulate_groups
 
 
-def test_without_disparity_groups_have_nothing_to_do_with_anything() -> None:
+def test_groups_without_disparity_are_independent_of_everything() -> None:
     ratings = simulate_interviews(20_000, seed=1)
     verdict, women = ratings.columns["latent_verdict"], simulate_groups(ratings, seed=2)["sex"] == "Female"
     assert abs(verdict[women].mean() - verdict[~women].mean()) < 0.06
@@ -25,7 +25,7 @@ def test_without_disparity_groups_have_nothing_to_do_with_anything() -> None:
             assert (words == category).mean() == pytest.approx(0.97 * share, abs=0.015)
 
 
-def test_a_person_has_one_group_and_the_same_seed_gives_the_same() -> None:
+def test_a_person_has_one_group_for_a_seed() -> None:
     ratings = simulate_interviews(500, seed=1)
     assert ratings.groups is not None
     first, again = (simulate_groups(ratings, seed=3, disparity=0.5) for _ in range(2))
@@ -35,7 +35,7 @@ def test_a_person_has_one_group_and_the_same_seed_gives_the_same() -> None:
 
 
 @pytest.mark.parametrize("by", [-0.5, 0.3])
-def test_drift_moves_these_signals_by_so_much_and_no_others(by: float) -> None:
+def test_drift_shifts_only_the_named_signals_by_the_given_amount(by: float) -> None:
     before = simulate_interviews(8000, seed=2)
     after = add_drift(before, ["mutual_rapport"], by=by, seed=1)
     place = before.catalogue.names.index("mutual_rapport")
@@ -45,7 +45,7 @@ def test_drift_moves_these_signals_by_so_much_and_no_others(by: float) -> None:
     assert np.array_equal(after.values[:, others], before.values[:, others], equal_nan=True)
 
 
-def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simulate_adds_groups_and_drift_by_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Result:

@@ -1,4 +1,4 @@
-"""Protected attributes under foreign names, and by what they hold."""
+"""Protected attributes are recognised by foreign names and by their values."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ WORDS = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_by_name(tmp_path: Path, name: str) -> None:
+def test_protected_attributes_are_recognised_by_name(tmp_path: Path, name: str) -> None:
     assert is_protected(name)
     rows = "".join(f"{1 + i % 5},{20 + i * 7 % 9},{i % 3 % 2}\n" for i in range(40))
     (path := tmp_path / "my.csv").write_text(f"calm,{name},hired\n{rows}")
@@ -82,7 +82,7 @@ def test_by_name(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_by_words(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_protected_attributes_are_recognised_by_their_values(tmp_path: Path, words: tuple[str, ...]) -> None:
     rows = "".join(f'{1 + i % 5},"{words[i % len(words)]}",{i // 2 % 2}\n' for i in range(40))
     (path := tmp_path / "my.csv").write_text(f"calm,kind,hired\n{rows}")
     assert '"kind", # a protected attribute, by its words' in draft_catalogue(path, outcome="hired")
@@ -108,24 +108,24 @@ OTHER_WORDS = [
 
 
 @pytest.mark.parametrize("name", OTHER_NAMES)
-def test_other_words_are_none(name: str) -> None:
+def test_ordinary_names_are_no_protected_attributes(name: str) -> None:
     assert not is_protected(name)
     assert not any(is_protected(name, words) for words in OTHER_WORDS)
 
 
-def test_letters_of_days_weeks_and_months_are_none() -> None:
+def test_letters_for_days_weeks_and_months_are_no_sexes() -> None:
     assert is_protected("kind", ["m", "w", "d"]) and is_protected("kind", ["M", "W", "D"])
     assert not is_protected("kind", ["D", "W", "M"]) and not is_protected("Berichtszeitraum", ["m", "w", "d"])
 
 
-def test_no_shipped_signal_is_one() -> None:
+def test_no_shipped_signal_is_a_protected_attribute() -> None:
     catalogue = Catalogue.shipped()
     assert not any(is_protected(name) for name in catalogue.columns)
     assert not any(is_protected(item.label, item.levels) for item in catalogue.signals)
     assert not any(is_protected(item.label, item.levels) for item in catalogue.inputs)
 
 
-def test_training_warns_of_such_an_input(tmp_path: Path) -> None:
+def test_training_warns_of_a_protected_input(tmp_path: Path) -> None:
     (toml := tmp_path / "my.toml").write_text(
         'name = "my"\n[columns]\noutcome = "hired"\n[inputs.kind]\nlevels = ["m", "w", "d"]\n'
         '[families]\nf = "F"\n[[signals]]\nname = "edad"\nfamily = "f"\nscale = {low = 0, high = 9}\n'

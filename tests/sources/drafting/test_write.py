@@ -1,4 +1,4 @@
-"""A draft must work at once, get the scale right, and keep from the model what it must not see."""
+"""A draft works without edits, has the right scale, and keeps from the model what it must not use."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ def why(path: Path, column: str) -> str:
         (RNG.uniform(2.3, 6.6, N).tolist(), Scale(1, 7)),
     ],
 )
-def test_scale(tmp_path: Path, cells: list[float], scale: Scale) -> None:
+def test_the_scale_of_a_signal_is_inferred(tmp_path: Path, cells: list[float], scale: Scale) -> None:
     catalogue = draft(write(tmp_path, {"s": cells, "hired": OUTCOME}))
     assert catalogue.signals[0].scale == scale
     assert len(scale.knots) <= 21
 
 
-def test_columns_share_a_scale_unless_they_have_their_own(tmp_path: Path) -> None:
+def test_columns_share_a_scale_unless_they_need_their_own(tmp_path: Path) -> None:
     columns: dict[str, Sequence[float]] = {f"rating_{i}": ratings(1, 10) for i in range(4)}
     columns |= {"timid": ratings(4, 8), "confidence": ratings(1, 5), "told": ratings(0, 1), "share": [0.3, 0.7] * 30}
     scales = {signal.name: signal.scale for signal in draft(write(tmp_path, {**columns, "hired": OUTCOME})).signals}
@@ -128,14 +128,16 @@ def test_one_wider_column_does_not_stretch_the_others(tmp_path: Path) -> None:
         ("final_decision", [1 - (o == "yes") if i == 7 else o == "yes" for i, o in enumerate(OUTCOME)], "disguise"),
     ],
 )
-def test_left_out(tmp_path: Path, name: str, cells: Sequence[Any], reason: str) -> None:
+def test_unsuitable_columns_are_left_out_with_a_reason(
+    tmp_path: Path, name: str, cells: Sequence[Any], reason: str
+) -> None:
     cells = [int(cell) if isinstance(cell, bool) else cell for cell in cells]
     path = write(tmp_path, {name: cells, "rapport": ratings(1, 5), "hired": OUTCOME})
     assert draft(path).context == (name,)
     assert reason in why(path, name)
 
 
-def test_kept_though_it_looks_suspicious(tmp_path: Path) -> None:
+def test_suspicious_looking_signals_are_kept(tmp_path: Path) -> None:
     columns = {name: ratings(1, 5) for name in ("valid", "courage", "result_focus", "engagement", "role_clarity")}
     assert draft(write(tmp_path, {**columns, "hired": OUTCOME})).names == tuple(columns)
 
@@ -153,7 +155,9 @@ def test_kept_though_it_looks_suspicious(tmp_path: Path) -> None:
         (ratings(0, 99), (), Scale(0, 100, 10)),
     ],
 )
-def test_an_obvious_code_is_named(tmp_path: Path, cells: list[int], codes: tuple[float, ...], scale: Scale) -> None:
+def test_an_obvious_code_is_written_into_the_draft(
+    tmp_path: Path, cells: list[int], codes: tuple[float, ...], scale: Scale
+) -> None:
     path = write(tmp_path, {"calm": cells, "hired": OUTCOME})
     (calm,) = draft(path).signals
     assert (calm.not_observed, calm.scale) == (codes, scale)
@@ -173,7 +177,7 @@ def taken(text: str) -> Catalogue:
 
 
 @pytest.mark.parametrize("code", [8, 9])
-def test_a_likely_code_is_pointed_out(tmp_path: Path, code: int) -> None:
+def test_a_likely_code_is_noted(tmp_path: Path, code: int) -> None:
     path = write(tmp_path, {"calm": [*ratings(1, 5, N - 1), code], "hired": OUTCOME})
     text = draft_catalogue(path, outcome="hired")
     assert text.count("is set apart") == 1
@@ -205,7 +209,7 @@ LEVEL = {1: (100, 40), 2: (100, 44), 3: (100, 40), 4: (100, 44), 5: (100, 40)}
         (LEVEL, None),
     ],
 )
-def test_an_end_that_breaks_the_order_is_pointed_out(
+def test_an_end_that_breaks_the_order_is_noted(
     tmp_path: Path, shares: dict[int, tuple[int, int]], code: int | None
 ) -> None:
     text = draft_catalogue(write(tmp_path, outcomes(shares)), outcome="hired")
@@ -227,8 +231,8 @@ def test_an_end_that_breaks_the_order_is_pointed_out(
         ("x (1 = good, 5 = poor)", None, -1),
     ],
 )
-def test_a_plus_is_better_where_the_better_end_is_known(tmp_path: Path, name: str, best: int, third: int) -> None:
-    """By name, by the heading, or by the outcomes."""
+def test_plus_and_minus_marks_follow_a_known_direction(tmp_path: Path, name: str, best: int, third: int) -> None:
+    """Known by name, by the heading, or by the outcomes."""
     numbers = [number for number in range(1, 6) for _ in range(12)]
     marks = [f"{number}{('+', '-', '')[row % 3]}" for row, number in enumerate(numbers)]
     marks[0] = "1-2" if third < 0 else "1"
@@ -240,8 +244,8 @@ def test_a_plus_is_better_where_the_better_end_is_known(tmp_path: Path, name: st
     assert ratings.values[12:15, 0].tolist() == pytest.approx([2 + third / 3, 2 - third / 3, 2])
 
 
-def test_a_direction_is_left_to_the_person(tmp_path: Path) -> None:
-    """The tendency is a comment, without the rows of a code, and nothing is said where it is noise."""
+def test_a_direction_is_suggested_as_a_comment_only(tmp_path: Path) -> None:
+    """The tendency is computed without rows that have a code, and omitted where it is noise."""
     for shares, said in (
         ({0: (20, 18), **RISING}, ' # in this file higher ratings go with hired = yes (rank correlation .29, n = 500)'),
         ({6 - rating: share for rating, share in RISING.items()}, ' # in this file lower ratings go with hired = yes (rank correlation -.29, n = 500)'),
@@ -252,7 +256,7 @@ def test_a_direction_is_left_to_the_person(tmp_path: Path) -> None:
         assert draft(path).directions == (0,)
 
 
-def test_roles_become_an_input_and_names_become_labels_and_sides(tmp_path: Path) -> None:
+def test_roles_become_an_input_and_names_give_labels_and_sides(tmp_path: Path) -> None:
     columns: dict[str, list[Any]] = {
         "rater_role": ["panel", "Peer"] * 30,
         "interviewerListens": ratings(1, 5),
@@ -263,7 +267,7 @@ def test_roles_become_an_input_and_names_become_labels_and_sides(tmp_path: Path)
     assert [(s.label, s.side) for s in catalogue.signals] == [("Interviewer listens", "interviewer"), ("CV fit", None)]
 
 
-def test_shipped_signals_come_whole(interviews: Ratings, tmp_path: Path) -> None:
+def test_shipped_signals_are_copied_with_all_fields(interviews: Ratings, tmp_path: Path) -> None:
     path = write_csv(interviews, tmp_path / "ours.csv")
     catalogue = draft(path, "offer", "candidate_id")
     shipped = Catalogue.shipped()
@@ -281,7 +285,7 @@ def test_shipped_names_on_another_scale_lose_their_anchors(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ['say "hi"', "back\\slash", "é ü 面接", "a.b", "= [", "# x", "???", "😀"])
-def test_odd_names(tmp_path: Path, name: str) -> None:
+def test_unusual_column_names_are_accepted(tmp_path: Path, name: str) -> None:
     columns: dict[str, list[Any]] = {
         name: ratings(1, 5),
         f"{name} role": ["a", f"b{name}"] * 30,
@@ -293,12 +297,12 @@ def test_odd_names(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\x01b", "del\x7f"])
-def test_names_that_a_terminal_would_obey_are_refused(tmp_path: Path, name: str) -> None:
+def test_column_names_with_control_characters_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(CatalogueError, match="control character"):
         draft(write(tmp_path, {name: ratings(1, 5), "hired": OUTCOME}))
 
 
-def test_json_and_parquet(tmp_path: Path) -> None:
+def test_drafts_are_made_from_json_and_parquet(tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(
         {"calm": ratings(1, 5), "at": pd.Timestamp("2024-02-01"), "hired": [o == "yes" for o in OUTCOME]}
@@ -331,7 +335,7 @@ def test_json_and_parquet(tmp_path: Path) -> None:
         ("", "empty"),
     ],
 )
-def test_errors(tmp_path: Path, text: str, said: str) -> None:
+def test_unusable_files_are_refused_with_a_clear_message(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "my.csv"
     path.write_text(text)
     with pytest.raises(RatingsError) as error:
@@ -339,7 +343,7 @@ def test_errors(tmp_path: Path, text: str, said: str) -> None:
     assert said in str(error.value)
 
 
-def test_group_must_be_there(tmp_path: Path) -> None:
+def test_an_unknown_group_column_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, {"calm": ratings(1, 5), "person": [i % 9 for i in range(N)], "hired": OUTCOME})
     assert draft(path, group="person").names == ("calm",)
     for group, said in (("persn", "did you mean 'person'"), ("hired", "both the outcome and the group")):
@@ -348,8 +352,8 @@ def test_group_must_be_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(PUBLIC.glob("*.csv")), ids=lambda path: path.stem)
-def test_public_files(path: Path) -> None:
-    """Every rating of the public files stays, and the scale is the published one."""
+def test_published_data_sets_keep_all_ratings_and_their_scales(path: Path) -> None:
+    """Every rating of these public files is kept, and the scale is the published one."""
     about = json.loads(path.with_suffix(".json").read_text())
     catalogue = Catalogue.from_dict(
         tomllib.loads(draft_catalogue(path, outcome="label", group="group" if about["group"] else None))

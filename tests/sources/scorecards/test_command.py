@@ -1,4 +1,4 @@
-"""The command: what it writes, twice the same; who is gone; that no text of a person enters anything."""
+"""The scorecards command: its files, repeated imports, people who left, and no free text of a person anywhere."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_from_an_export_to_ratings_and_the_second_time_the_same(
+def test_an_export_becomes_ratings_and_a_second_import_is_identical(
     run: Run, workplace: Path, team: Path, ending: str
 ) -> None:
     arguments = ("scorecards", "greenhouse", str(team), "--out", f"made/interviews.{ending}", "--catalogue", "made/my.toml", "--groups", "made/g.csv")  # fmt: skip
@@ -70,7 +70,7 @@ def test_from_an_export_to_ratings_and_the_second_time_the_same(
     pd.testing.assert_frame_equal(ratings.X, direct.X.round(4))
 
 
-def test_every_quirk_is_in_the_simulated_export(team: Path) -> None:
+def test_the_simulated_export_contains_every_quirk(team: Path) -> None:
     kinds = set(read_scorecards("greenhouse", [team]).findings.by_reason())
     assert {
         "draft", "unknown status", "orphan card", "after decision", "changed later", "same day", "unrated", "submitter", "no rater", "orphan rating",
@@ -79,7 +79,7 @@ def test_every_quirk_is_in_the_simulated_export(team: Path) -> None:
     } <= kinds  # fmt: skip
 
 
-def test_the_truth_of_the_simulation_comes_through(team: Path) -> None:
+def test_imported_ratings_recover_the_simulated_effect(team: Path) -> None:
     imported = read_scorecards("greenhouse", [team], reasons=["*=no"])
     table = imported.table
     known = table[table["offer"] != ""]
@@ -89,7 +89,7 @@ def test_the_truth_of_the_simulation_comes_through(team: Path) -> None:
     assert set(imported.rows.stage) == {"Phone screen", "On-site interview"} and imported.simulated
 
 
-def test_who_is_gone_is_noticed_and_forgotten_only_when_asked(run: Run, workplace: Path) -> None:
+def test_people_missing_from_an_export_are_deleted_only_on_request(run: Run, workplace: Path) -> None:
     records = v1(a={"status": "hired"}, b=rejected(), c=rejected())
     arguments = ("scorecards", "greenhouse", str(written(workplace / "export", records)))
     assert run(*arguments).exit_code == 0
@@ -104,7 +104,7 @@ def test_who_is_gone_is_noticed_and_forgotten_only_when_asked(run: Run, workplac
     assert "502" not in (workplace / "interviews.csv").read_text() + (workplace / "interviews-cards.csv").read_text()
 
 
-def test_what_is_written_into_the_folder_of_the_export_is_no_part_of_it(run: Run, workplace: Path) -> None:
+def test_output_in_the_export_folder_is_not_read_as_input(run: Run, workplace: Path) -> None:
     records = v1(a={"status": "hired"}, b=rejected())
     records["eeoc"] = [{"application_id": 1, "race": {"description": "White"}, "gender": {"description": "Female"}}]
     arguments = ("scorecards", "greenhouse", str(written(workplace, records)), "--out", "i.csv", "--groups", "g.csv")
@@ -113,14 +113,14 @@ def test_what_is_written_into_the_folder_of_the_export_is_no_part_of_it(run: Run
     assert run(*arguments).exit_code == 0 and contents(workplace) == before
 
 
-def test_forgetting_names_what_else_there_is_of_the_import(run: Run, workplace: Path) -> None:
+def test_forget_names_the_other_files_of_the_import(run: Run, workplace: Path) -> None:
     folder = str(written(workplace / "export", v1(a={"status": "hired"}, b=rejected())))
     run("scorecards", "greenhouse", folder, "--out", "i.csv")
     done = run("forget", "502", "--table", "i.csv", "--yes")
     assert done.exit_code == 0 and "i-cards.csv, i-rows.csv, i-report.html: of the same import" in done.output
 
 
-def test_an_edited_catalogue_stays_while_it_fits(run: Run, workplace: Path) -> None:
+def test_an_edited_catalogue_is_kept_while_it_fits(run: Run, workplace: Path) -> None:
     records = v1(a={"status": "hired"}, b=rejected())
     arguments = ("scorecards", "greenhouse", str(written(workplace / "export", records)))
     run(*arguments)
@@ -133,7 +133,7 @@ def test_an_edited_catalogue_stays_while_it_fits(run: Run, workplace: Path) -> N
     assert refused.exit_code == 2 and "was edited, and does not have drive" in refused.output
 
 
-def test_what_is_there_and_is_no_table_of_scorecards_is_left(run: Run, workplace: Path) -> None:
+def test_files_that_are_no_scorecard_tables_are_not_overwritten(run: Run, workplace: Path) -> None:
     Path("interviews.csv").write_text("a,b\n1,2\n")
     folder = str(written(workplace / "export", v1(a={"status": "hired"})))
     assert "is not a table of scorecards" in run("scorecards", "greenhouse", folder).output
@@ -154,7 +154,9 @@ def test_what_is_there_and_is_no_table_of_scorecards_is_left(run: Run, workplace
         (("export", "--out", "my.csv", "--catalogue", "garbage.toml"), "garbage.toml: is not UTF-8 text"),
     ],
 )
-def test_what_is_no_file_is_refused(run: Run, workplace: Path, options: tuple[str, ...], words: str) -> None:
+def test_output_paths_that_are_no_files_are_refused(
+    run: Run, workplace: Path, options: tuple[str, ...], words: str
+) -> None:
     written(workplace / "export", v1(a={"status": "hired"}))
     for name in ("pipe.json", "pipe.csv"):
         os.mkfifo(name)
@@ -167,7 +169,7 @@ def test_what_is_no_file_is_refused(run: Run, workplace: Path, options: tuple[st
 
 @pytest.mark.parametrize("form", ["json", "columns"])
 @pytest.mark.parametrize("system", ["greenhouse", "lever", "ashby"])
-def test_no_text_of_a_person_enters_anything(run: Run, workplace: Path, system: str, form: str) -> None:
+def test_no_personal_text_reaches_any_output(run: Run, workplace: Path, system: str, form: str) -> None:
     records = {"greenhouse": v1(a={"status": "hired"}, b=rejected()), "lever": lever(a={}), "ashby": ashby()}[system]
     assert json.dumps(records).count(CANARY) > 4
     folder = str(written(workplace / "export", records, form))
@@ -239,7 +241,7 @@ SHEETS = {  # as recruiters have them: what the draft must hold, and the ratings
 
 
 @pytest.mark.parametrize("name", SHEETS)
-def test_a_draft_runs_as_it_is(run: Run, workplace: Path, name: str) -> None:
+def test_a_draft_mapping_works_without_edits(run: Run, workplace: Path, name: str) -> None:
     content, held, ratings = SHEETS[name]
     Path("my.csv").write_text(content)
     drafted = run("scorecards", "csv", "--draft", "my.csv")
@@ -252,7 +254,7 @@ def test_a_draft_runs_as_it_is(run: Run, workplace: Path, name: str) -> None:
     assert sorted(table[["clarity", fit, "offer"]].to_numpy().tolist(), key=lambda row: row[2] == "no") == ratings
 
 
-def test_raters_in_headings_are_asked_about_and_read(run: Run, workplace: Path) -> None:
+def test_raters_in_headings_are_read_once_confirmed(run: Run, workplace: Path) -> None:
     Path("my.csv").write_text(
         "Candidate,Bob: Clarity,Bob: Fit,Ann: Clarity,Outcome\nC1,4,5,3,hired\nC2,2,1,,rejected\nC2,2,1,,rejected\n"
     )
@@ -275,14 +277,14 @@ def test_raters_in_headings_are_asked_about_and_read(run: Run, workplace: Path) 
     assert refused.exit_code == 2 and 'write a form such as "{rater}: {signal}"' in refused.output
 
 
-def test_a_draft_has_no_control_characters(run: Run, workplace: Path) -> None:
+def test_a_draft_mapping_has_no_control_characters(run: Run, workplace: Path) -> None:
     Path("a\x1b[31m.csv").write_text("x\x1b[2Jy,z\n\x1b]0;hi\x07,2\n")
     drafted = run("scorecards", "csv", "--draft", "a\x1b[31m.csv")
     assert drafted.exit_code == 0 and "\x1b" not in drafted.output and "\x07" not in drafted.output
 
 
-def test_a_draft_that_needs_a_person_lists_what_to_do(run: Run, workplace: Path) -> None:
-    """Of a sheet that is named; nothing that may mean two things is decided."""
+def test_an_ambiguous_draft_mapping_lists_what_to_decide(run: Run, workplace: Path) -> None:
+    """Of a named sheet; nothing ambiguous is decided automatically."""
     book = Workbook()
     book.active.append(["Read me"])
     scores = book.create_sheet("Scores")
@@ -304,7 +306,7 @@ def test_a_draft_that_needs_a_person_lists_what_to_do(run: Run, workplace: Path)
     assert pd.read_csv("interviews.csv")["rated_on"].tolist() == ["2026-03-04T00:00:00Z", "2026-03-05T00:00:00Z"]
 
 
-def test_a_spreadsheet_with_a_row_a_rating(workplace: Path) -> None:
+def test_a_spreadsheet_with_one_rating_per_row_is_read(workplace: Path) -> None:
     Path("long.csv").write_text(
         "Who;What;Score;When;Result;Decided\nC-1;Talk;4;01.03.2026;Hired;05.03.2026\nC-1;Drive;3,5;01.03.2026;Hired;05.03.2026\nC-2;Talk;1;07.03.2026;No;06.03.2026\n"
     )
@@ -319,7 +321,7 @@ def test_a_spreadsheet_with_a_row_a_rating(workplace: Path) -> None:
     ]
 
 
-def test_the_overall_recommendation_shows_its_worth(run: Run, workplace: Path, team: Path) -> None:
+def test_the_overall_recommendation_is_scored_alone(run: Run, workplace: Path, team: Path) -> None:
     run("scorecards", "greenhouse", str(team), "--with-overall")
     page = Path("interviews-report.html").read_text()
     assert (
@@ -328,7 +330,7 @@ def test_the_overall_recommendation_shows_its_worth(run: Run, workplace: Path, t
     )
 
 
-def test_the_stages_of_the_report_add_up_to_the_cards_used(team: Path) -> None:
+def test_stage_counts_in_the_report_add_up_to_the_cards_used(team: Path) -> None:
     imported = read_scorecards("greenhouse", [team])
     used = imported.usable.use == "row"
     assert (imported.usable.use == "withdrawn").any()  # whose cards are read, and in no row
@@ -339,7 +341,7 @@ def test_the_stages_of_the_report_add_up_to_the_cards_used(team: Path) -> None:
     assert f'{used.sum():,}</p><p class="span">of ' in page
 
 
-def test_a_card_of_two_files_counts_once(workplace: Path) -> None:
+def test_a_card_in_two_files_counts_once(workplace: Path) -> None:
     records = v1(a={"status": "hired"})
     records["more"] = [v1_card(1, 1), v1_card(2, 1)]
     imported = read_scorecards("greenhouse", [written(workplace / "export", records)])

@@ -1,4 +1,4 @@
-"""Malformed exports are refused with file, row and remedy: no traceback, nothing guessed, nothing written."""
+"""Malformed exports are refused with file, row and remedy: no traceback, no guess, nothing written."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ CASES: dict[str, tuple[str, Callable[[Path], Path], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_refused_with_file_row_and_mend(tmp_path: Path, name: str) -> None:
+def test_malformed_exports_are_refused_with_file_row_and_fix(tmp_path: Path, name: str) -> None:
     system, make, words = CASES[name]
     folder = make(tmp_path / "export")
     with pytest.raises(PredictorError) as refusal:
@@ -128,20 +128,20 @@ HARMS: dict[str, tuple[str, Callable[[], dict[str, list[Any]]]]] = {  # by a pro
 
 
 @pytest.mark.parametrize("name", HARMS)
-def test_no_harm_ends_in_a_traceback(name: str) -> None:
+def test_no_damaged_export_causes_a_traceback(name: str) -> None:
     system, records = HARMS[name]
     with suppress(PredictorError):
         assert read_scorecards(system, records=records()).findings.items
 
 
-def test_every_problem_at_once(tmp_path: Path) -> None:
+def test_every_problem_of_an_export_is_reported_at_once(tmp_path: Path) -> None:
     records = changed(submitted_at="soon")
     records["applications"].append(v1_application(2, rejected_at="later"))
     with pytest.raises(PredictorError, match=r"(?s)'later'.*'soon'|'soon'.*'later'"):
         read_scorecards("greenhouse", [written(tmp_path / "a", records)])
 
 
-def test_free_text_never_stands_in_a_message(tmp_path: Path) -> None:
+def test_messages_never_contain_free_text(tmp_path: Path) -> None:
     note = "She is the canary of our team, and her manners were poor"
     for records in (changed(submitted_at=note), changed(attributes=[{"name": "A", "rating": note}])):
         try:
@@ -153,7 +153,7 @@ def test_free_text_never_stands_in_a_message(tmp_path: Path) -> None:
             assert f"a text of {len(note)} characters" in words and not any("canary" in word for word in words)
 
 
-def test_json_of_another_kind_is_listed_and_not_read(tmp_path: Path) -> None:
+def test_unrelated_json_files_are_listed_and_not_read(tmp_path: Path) -> None:
     folder = written(tmp_path, {**good(), "users": [{"id": 1, "name": "canary", "site_admin": True}]})
     assert read_scorecards("greenhouse", [folder]).files["users.json"] == ""
     assert json.loads((folder / "users.json").read_text())

@@ -1,4 +1,4 @@
-"""Each system's export in each form; outcomes by the rules; every quirk counted and listed by row."""
+"""Exports of each system in each form: outcomes by the rules, and every quirk counted and listed by row."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def listed(imported: Imported, reason: str) -> list[tuple[int, str, str]]:
 
 @pytest.mark.parametrize("form", ["json", "envelope", "pages", "lines", "gz", "airbyte", "bundle", "columns"])
 @pytest.mark.parametrize("system", ["greenhouse", "lever", "ashby"])
-def test_every_form_of_an_export_gives_the_same_rows(tmp_path: Path, system: str, form: str) -> None:
+def test_all_formats_of_an_export_give_the_same_rows(tmp_path: Path, system: str, form: str) -> None:
     records = {"greenhouse": v1(a={"status": "hired"}), "lever": lever(a={}), "ashby": ashby()}[system]
     imported = read_scorecards(system, [written(tmp_path / form, records, form)], pseudonym_key=KEY, today=TODAY)
     direct = read(system, records)
@@ -70,7 +70,7 @@ def test_every_form_of_an_export_gives_the_same_rows(tmp_path: Path, system: str
         (rejected("Not a cultural fit", "culture"), None, "", "unknown reason"),
     ],
 )
-def test_outcomes_by_the_rules(
+def test_outcomes_follow_the_rules(
     application: dict[str, Any], offer: dict[str, Any] | None, outcome: str | None, kind: str
 ) -> None:
     records = v1(a=application)
@@ -83,14 +83,14 @@ def test_outcomes_by_the_rules(
     assert not kind or listed(imported, kind)
 
 
-def test_answers_decide_what_the_import_asks() -> None:
+def test_answered_reasons_decide_open_outcomes() -> None:
     records = v1(a=rejected("Offer declined", "None specified"), b=rejected("Other", "culture"), c=rejected())
     assert read("greenhouse", records).outcomes.asked == {"Offer declined": 1, "Other": 1}
     answered = read("greenhouse", records, reasons=["offer declined=yes", "*=no"])
     assert answered.table["offer"].tolist() == ["yes", "no", "no"] and not answered.outcomes.asked
 
 
-def test_the_interviewer_rates_and_words_that_are_no_level_are_never_guessed() -> None:
+def test_unknown_rating_words_are_never_guessed() -> None:
     records = v1(a={"status": "hired"}, b=rejected())
     records["scorecards"] += [v1_card(3, 1, "stong_yes", submitted_by={"id": 1}), v1_card(4, 2, "no_decision")]
     records["scorecards"][0]["attributes"] += [
@@ -110,7 +110,7 @@ def test_the_interviewer_rates_and_words_that_are_no_level_are_never_guessed() -
     assert known.table["communication"].tolist() == [pytest.approx(11 / 3), 4] and not listed(known, "unknown word")
 
 
-def test_late_cards_are_left_out_and_order_is_never_that_of_interviews() -> None:
+def test_cards_after_the_decision_are_left_out() -> None:
     records = v1(a=rejected(), b={"status": "hired"})
     records["offers"] = [
         {
@@ -160,7 +160,7 @@ def v3(**columns: Any) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("form", ["json", "columns"])
-def test_v3_is_joined_from_its_tables(tmp_path: Path, form: str) -> None:
+def test_greenhouse_v3_is_joined_from_its_tables(tmp_path: Path, form: str) -> None:
     imported = read_scorecards("greenhouse", [written(tmp_path, v3(), form)], pseudonym_key=KEY, overall=True)
     row = imported.table.iloc[0]
     assert row[["application", "person", "stage", "offer", "outcome_on"]].tolist() == [
@@ -175,8 +175,8 @@ def test_v3_is_joined_from_its_tables(tmp_path: Path, form: str) -> None:
     assert not listed(imported, "unknown word")  # a mark without a name has no scale either
 
 
-def test_every_rating_that_is_left_out_is_listed() -> None:
-    """One whose attribute has lost its name, one that was deleted, one of a card whose lists are by word."""
+def test_every_omitted_rating_is_listed() -> None:
+    """An attribute without a name, a deleted rating, and a card whose lists use words."""
     records = v3()
     records["job_candidate_attribute"][1]["name"] = None
     records["scorecard_candidate_attribute"][0]["_fivetran_deleted"] = True
@@ -191,8 +191,8 @@ def test_every_rating_that_is_left_out_is_listed() -> None:
     assert listed(imported, "deleted offer") == [(1, "2", "")] and imported.table["offer"].tolist() == ["yes", "no"]
 
 
-def test_what_was_opened_again_is_not_decided() -> None:
-    """An application in process keeps the time of a rejection that was taken back, as one that ended in a hire."""
+def test_a_reopened_application_is_not_decided() -> None:
+    """An open application keeps the time of a rejection that was withdrawn, as does one that ended in a hire."""
     again = {"rejected_at": "2026-02-01T00:00:00Z"}
     imported = read("greenhouse", v1(a={"status": "active", **again}, b={"status": "hired", **again}))
     assert not listed(imported, "after decision") and [row for row, *_ in listed(imported, "no decision time")] == [2]
@@ -201,7 +201,7 @@ def test_what_was_opened_again_is_not_decided() -> None:
     assert listed(imported, "unknown state") == [(1, "1", "archived")] and imported.table["offer"].tolist() == [""]
 
 
-def test_stages_are_in_the_order_of_the_process_and_unknown_ones_are_listed() -> None:
+def test_stages_follow_the_process_and_unknown_ones_are_listed() -> None:
     records = v1(a={"status": "hired"}, b=rejected())
     on_site: dict[str, Any] = {"interview": "A final", "interview_step": {"id": 2, "name": "A final"}}
     records["scorecards"] += [v1_card(key, 1, submitted_at="2026-03-04T10:00:00Z", **on_site) for key in (3, 4, 5)]
@@ -212,12 +212,12 @@ def test_stages_are_in_the_order_of_the_process_and_unknown_ones_are_listed() ->
     assert -1 < page.index("Phone screen") < page.index("A final")
 
 
-def test_v3_statuses() -> None:
+def test_greenhouse_v3_drafts_and_unknown_statuses_are_listed() -> None:
     assert listed(read("greenhouse", v3(status="draft")), "draft")
     assert listed(read("greenhouse", v3(status="reopened")), "unknown status") == [(1, "5", "reopened")]
 
 
-def test_a_card_without_its_time_is_left_out_and_takes_no_other_with_it() -> None:
+def test_only_the_card_without_a_time_is_left_out() -> None:
     records = v3()
     records["scorecard"].append({**records["scorecard"][0], "id": 6, "submitted_at": None})
     records["scorecard_candidate_attribute"].append(
@@ -229,7 +229,7 @@ def test_a_card_without_its_time_is_left_out_and_takes_no_other_with_it() -> Non
     assert imported.table["cards"].tolist() == [1]
 
 
-def test_deleted_and_merged_people_and_the_newest_answer_about_sex_and_race() -> None:
+def test_deleted_and_merged_people_and_repeated_answers_are_resolved() -> None:
     records = v1(a={"status": "hired"}, b=rejected(), c=rejected())
     records["candidates"] = [
         {"id": 501, "is_private": False, "new_candidate_id": 900, "_fivetran_deleted": False},
@@ -268,7 +268,7 @@ def stage_records() -> dict[str, list[Any]]:
     return records
 
 
-def test_a_landmark_takes_what_was_known_then() -> None:
+def test_a_landmark_stage_uses_only_earlier_cards() -> None:
     records = stage_records()
     each, phone, onsite = (
         read("greenhouse", records, stage=stage).table for stage in ("each", "after the phone screen", "on site")
@@ -285,7 +285,7 @@ def test_a_landmark_takes_what_was_known_then() -> None:
         read("greenhouse", records, stage="debrief")
 
 
-def test_raters_are_pseudonyms_that_stay_with_the_key() -> None:
+def test_rater_pseudonyms_are_stable_for_a_key() -> None:
     first, again, other = (
         read_scorecards("greenhouse", records=stage_records(), pseudonym_key=key) for key in (KEY, KEY, b"b" * 16)
     )
@@ -295,7 +295,7 @@ def test_raters_are_pseudonyms_that_stay_with_the_key() -> None:
     assert all(re.fullmatch(r"R-[0-9a-f]{10}", text) for text in first.cards["rater"])
 
 
-def test_a_key_under_its_earlier_name_is_still_used(tmp_path: Path) -> None:
+def test_a_key_file_of_the_earlier_name_is_still_used(tmp_path: Path) -> None:
     (tmp_path / "early.salt").write_bytes(KEY)
     assert key_for(tmp_path / "early.csv") == KEY
     assert [key_file_of(tmp_path / name).name for name in ("early.csv", "new.csv")] == ["early.salt", "new.key"]
@@ -304,7 +304,7 @@ def test_a_key_under_its_earlier_name_is_still_used(tmp_path: Path) -> None:
 # Lever, Ashby ---------------------------------------------------------------------------------------------------------
 
 
-def test_lever_by_type_of_field_and_by_contact() -> None:
+def test_lever_fields_are_read_by_type_and_people_by_contact() -> None:
     records = lever(a={}, b={"completedAt": None}, c={"deletedAt": 1_772_900_000_000})
     del records["feedback"][1]["completedAt"]
     records["feedback"].append({**records["feedback"][0], "id": "form-4", "opportunityId": "o-2", "user": "u9"})
@@ -333,7 +333,7 @@ def test_lever_by_type_of_field_and_by_contact() -> None:
         ("approved", ""),
     ],
 )
-def test_lever_offers(status: str, outcome: str) -> None:
+def test_lever_offers_decide_the_outcome(status: str, outcome: str) -> None:
     records = lever(a={})
     records["offers"] = [
         {"id": "of-1", "status": status, "creator": "u1", "candidateId": "o-1", "createdAt": 1_772_500_000_000}
@@ -341,7 +341,7 @@ def test_lever_offers(status: str, outcome: str) -> None:
     assert read("lever", records).table["offer"].tolist() == [outcome]
 
 
-def test_lever_people_who_may_not_be_kept_and_reasons_that_are_asked() -> None:
+def test_lever_people_without_consent_are_left_out_and_reasons_listed() -> None:
     for cells, kind in (
         ({"isAnonymized": True}, "anonymised"),
         ({"dataProtection": {"store": {"allowed": True, "expiresAt": 1_773_500_000_000}}}, "consent"),
@@ -356,7 +356,7 @@ def test_lever_people_who_may_not_be_kept_and_reasons_that_are_asked() -> None:
         assert len(imported.cards) == (kind not in ("anonymised", "consent"))
 
 
-def test_levers_warehouse_needs_names_for_its_fields() -> None:
+def test_lever_warehouse_tables_require_field_names() -> None:
     records: dict[str, list[Any]] = {
         "feedback_form": [{"id": "f", "completed_at": "2026-03-01 10:00:00", "created_at": "2026-03-01", "creator_id": "u", "score_system_value": "3 - Hire",
                            "template_id": "T=", "text": "Debrief", "opportunity_id": "o-1"}],
@@ -370,14 +370,14 @@ def test_levers_warehouse_needs_names_for_its_fields() -> None:
 
 
 @pytest.mark.parametrize("value", [4, "4", {"score": 4}, 4.0])
-def test_ashby_scores_and_who_they_are_credited_to(value: Any) -> None:
+def test_ashby_scores_belong_to_the_credited_user(value: Any) -> None:
     imported, own = read("ashby", ashby(value)), read("ashby", ashby(value, creditedToUser=None))
     assert imported.table[["technical_skills", "stage", "offer"]].to_numpy().tolist() == [[5, "Screen", "yes"]]
     assert imported.cards["rater"].tolist() != own.cards["rater"].tolist() and listed(own, "submitter")
     assert listed(read("ashby", ashby(9)), "unknown word") == [(1, "fb-1", "9")]
 
 
-def test_ashby_without_applications_keeps_cards_and_says_what_is_missing() -> None:
+def test_ashby_without_applications_keeps_cards_and_names_the_gap() -> None:
     records = {"feedback": ashby()["feedback"]}
     imported = read("ashby", records)
     assert len(imported) == 0 and imported.cards[["application", "person", "use"]].to_numpy().tolist() == [
@@ -386,8 +386,8 @@ def test_ashby_without_applications_keeps_cards_and_says_what_is_missing() -> No
     assert listed(imported, "no application")
 
 
-def test_the_overall_rating_is_no_signal_whatever_its_field_is_called() -> None:
-    """Older forms of Lever have it as a score with options; forms of Ashby by their customers' titles."""
+def test_the_overall_rating_is_never_a_signal() -> None:
+    """In older forms of Lever it is a score with options; forms of Ashby give it customer-specific titles."""
     options = [{"text": text} for text in ("4 - Strong Hire", "3 - Hire", "2 - No Hire", "1 - Strong No Hire")]
     records = lever(a={})
     records["feedback"][0]["fields"][0] = {"type": "score", "text": "Rating", "options": options, "value": "3 - Yes"}
@@ -414,7 +414,7 @@ def test_the_overall_rating_is_no_signal_whatever_its_field_is_called() -> None:
     assert read("ashby", records, overall=True).table["overall_recommendation"].tolist() == [5]
 
 
-def test_an_offer_of_which_only_the_making_is_recorded_was_decided_then() -> None:
+def test_a_pending_ashby_offer_counts_as_decided_when_created() -> None:
     records = ashby()
     records["offers"] = [
         {"id": "o", "applicationId": "app-1", "acceptanceStatus": "WaitingOnResponse", "decidedAt": "2026-03-09T00:00:00Z",
@@ -427,7 +427,7 @@ def test_an_offer_of_which_only_the_making_is_recorded_was_decided_then() -> Non
     ].tolist() == ["yes"]
 
 
-def test_shapes_of_files(tmp_path: Path) -> None:
+def test_all_file_shapes_of_an_export_are_read(tmp_path: Path) -> None:
     """Pages appended to a file, pages in a list, applications within candidates, single answers, child tables."""
     records, cards = v1(a={"status": "hired"}, b=rejected()), "scorecards.json"
     wanted = read("greenhouse", records).table
@@ -468,7 +468,7 @@ def test_each_sheet_of_a_workbook_is_a_table(tmp_path: Path) -> None:
     assert [*imported.files.values()] == ["scorecards of Harvest v1", "applications"] and len(imported) == 1
 
 
-def test_pages_that_are_missing_cards_of_tomorrow_and_logistics_of_v3() -> None:
+def test_missing_pages_future_cards_and_v3_logistics_are_listed() -> None:
     expanded = lever(a={})
     expanded["opportunities"][0]["contact"] = {"id": "c-1", "name": "canary"}  # the other has the id alone
     assert read("lever", expanded).table["person"].tolist() == ["c-1"]
@@ -485,7 +485,7 @@ def test_pages_that_are_missing_cards_of_tomorrow_and_logistics_of_v3() -> None:
 
 
 @pytest.mark.parametrize(("flags", "printed"), [((True, True), 1), ((True, False), 0)])
-def test_an_export_that_ends_before_its_last_page(tmp_path: Path, flags: tuple[bool, ...], printed: int) -> None:
+def test_an_export_without_its_last_page_is_reported(tmp_path: Path, flags: tuple[bool, ...], printed: int) -> None:
     records = ashby()
     folder = written(tmp_path, {"applications": records["applications"]})
     for number, more in enumerate(flags):
@@ -515,7 +515,7 @@ def test_an_export_that_ends_before_its_last_page(tmp_path: Path, flags: tuple[b
         ("ashby", "ashby-shape", {"no application": 2, "submitter": 1}),
     ],
 )
-def test_sample_files_of_the_systems(system: str, folder: str, kinds: dict[str, int]) -> None:
+def test_sample_files_of_the_systems_are_read(system: str, folder: str, kinds: dict[str, int]) -> None:
     imported = read_scorecards(system, [SHARED / folder], pseudonym_key=KEY)
     assert {kind: imported.findings.count(kind) for kind in kinds} == kinds
     if folder == "greenhouse-harvest-v3-shape":
@@ -530,7 +530,7 @@ def test_sample_files_of_the_systems(system: str, folder: str, kinds: dict[str, 
         assert imported.cards["technical_skills"].tolist() == [5, 2]
 
 
-def test_an_application_is_needed_once_only() -> None:
+def test_a_duplicate_application_counts_once() -> None:
     records = v1(a={"status": "hired"})
     records["applications"].append(v1_application(1, "hired"))
     assert len(read("greenhouse", records)) == 1

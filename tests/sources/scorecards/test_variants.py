@@ -1,4 +1,4 @@
-"""Further shapes in which real exports come: wrappers, warehouses, empty tables, forms that change, odd labels."""
+"""Further forms of real exports: wrappers, warehouses, empty tables, changing forms, unusual labels."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def opened(folder: Path, system: str = "greenhouse", **how: Any) -> Imported:
         lambda name, items: {"items": items, "next_cursor": None, "warnings": [], "errors": []},
     ],
 )
-def test_wrappers_of_clients(tmp_path: Path, wrap: Any) -> None:
+def test_wrappers_of_api_clients_are_read(tmp_path: Path, wrap: Any) -> None:
     records = v1(a={"status": "hired"}, b=rejected())
     for name, items in records.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(wrap(name, items)))
     assert opened(tmp_path).table["offer"].tolist() == ["yes", "no"]
 
 
-def test_a_bundle_whose_parts_have_envelopes_of_their_own(tmp_path: Path) -> None:
+def test_a_bundle_of_parts_with_envelopes_is_read(tmp_path: Path) -> None:
     bundle = {name: {"data": items, "next_cursor": None} for name, items in v3().items()}
     (tmp_path / "bundle.json").write_text(json.dumps(bundle))
     assert opened(tmp_path).table[["stage", "offer"]].to_numpy().tolist() == [["Technical", "no"]]
 
 
-def test_tables_without_rows(tmp_path: Path) -> None:
-    """A header alone and an empty part of Parquet are tables of nothing, not damaged files."""
+def test_tables_without_rows_are_empty_and_not_damaged(tmp_path: Path) -> None:
+    """A header alone and an empty Parquet file are empty tables, not damaged files."""
     written(tmp_path, v1(a={"status": "hired"}))
     (tmp_path / "offer.csv").write_text("id,application_id,status,sent_at\n")
     frame = pd.DataFrame({"id": [7], "application_id": [1], "status": ["accepted"], "sent_at": ["2026-03-04"]})
@@ -66,15 +66,15 @@ def test_files_that_are_not_read_are_refused_or_listed(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_times_of_warehouses() -> None:
+def test_times_in_warehouse_formats_are_read() -> None:
     texts = ["2026-03-05 10:00:00.000 +0000", "2026-03-05 02:00:00 -0800", "2026-03-05 10:00:00 +0000 UTC", "NaT"]
     times = read_times(texts, day_end=False)
     assert times.values.astype(str).tolist() == ["2026-03-05T10:00:00.000"] * 3 + ["NaT"]
     assert not times.bad.any() and not times.naive.any()
 
 
-def test_the_tables_of_greenhouses_own_warehouse(tmp_path: Path) -> None:
-    """Attributes by their ids, their category, types of reasons in words, and days as midnight."""
+def test_greenhouse_warehouse_tables_are_read(tmp_path: Path) -> None:
+    """Attributes by their ids and category, types of reasons in words, and days as midnight."""
     tables: dict[str, list[dict[str, Any]]] = {
         "scorecards": [
             {"id": n, "application_id": 10 + n, "interviewer_id": 5, "overall_recommendation": "yes", "stage_name": "On-site",
@@ -106,8 +106,8 @@ def test_the_tables_of_greenhouses_own_warehouse(tmp_path: Path) -> None:
     assert [key for _, key, _ in listed(imported, "same day")] == ["1"]
 
 
-def test_tables_with_the_columns_of_another_do_not_take_its_place() -> None:
-    """Stages of jobs look like attributes, interviews that were held like interview kits; ids of both may be equal."""
+def test_tables_with_similar_columns_are_not_confused() -> None:
+    """Stages of jobs resemble attributes, and held interviews resemble interview kits; ids of both may be equal."""
     records = v3()
     records["job_interview_stages"] = [{"id": 900, "name": "On-site", "job_id": 1, "sort_order": 1, "active": True}]
     records["interviews"] = [
@@ -124,7 +124,7 @@ def test_an_application_without_a_status_is_listed() -> None:
     assert listed(read("ashby", records), "unknown state") == [(1, "app-1", "")]
 
 
-def test_labels_that_differ_in_what_they_mean_are_signals_of_their_own() -> None:
+def test_labels_with_different_meanings_are_separate_signals() -> None:
     names = ["C++", "C#", "C", "\N{ELECTRIC LIGHT BULB}", "\N{ROCKET}", "<b>Team &amp; tools</b>", "team & Tools:"]
     attributes = [{"name": name, "type": "Skills", "rating": "yes"} for name in names]
     imported = read("greenhouse", {"cards": [v1_card(1, 1, attributes=attributes)], "a": [v1_application(1, "hired")]})
@@ -132,13 +132,13 @@ def test_labels_that_differ_in_what_they_mean_are_signals_of_their_own() -> None
     assert imported.card_ratings.labels["team_tools"] == "Team & tools"
 
 
-def test_stages_that_differ_in_case_are_one() -> None:
+def test_stages_that_differ_only_in_case_are_merged() -> None:
     records = lever(**{name: {"text": text} for name, text in zip("abc", ("Phone screen", "PHONE  SCREEN", "Phone screen"), strict=True)})  # fmt: skip
     assert read("lever", records).table[["stage", "cards"]].to_numpy().tolist() == [["Phone screen", 3]]
 
 
-def test_an_answer_is_read_on_the_scale_of_its_own_form() -> None:
-    """Forms change: a word or a number is another level then."""
+def test_an_answer_is_read_on_the_scale_of_its_form() -> None:
+    """Forms change: then a word or a number is another level."""
     records = lever(**{name: {"opportunityId": key} for name, key in (("a", "o-1"), ("b", "o-2"))})
     five = [{"text": text} for text in ("5 - Excellent", "4 - Good", "3 - Average", "2 - Poor", "1 - Very poor")]
     records["feedback"][1]["fields"][0] |= {"options": five, "value": "4 - Good"}
@@ -160,7 +160,7 @@ def test_an_answer_is_read_on_the_scale_of_its_own_form() -> None:
     assert read("ashby", records, even=True).table["fit"].tolist() == [5, 3.6667, 2.3333]
 
 
-def test_a_title_that_is_in_two_sections_of_a_form() -> None:
+def test_a_title_in_two_sections_of_a_form_gives_two_signals() -> None:
     records = ashby()
     sections = [
         {"title": title, "fields": [{"field": {"type": "Score", "path": title, "title": "Depth"}}]}
@@ -170,8 +170,8 @@ def test_a_title_that_is_in_two_sections_of_a_form() -> None:
     assert read("ashby", records).table[["a_depth", "b_depth"]].to_numpy().tolist() == [[1, 5]]
 
 
-def test_offers_choices_and_deletions_of_levers_api(tmp_path: Path) -> None:
-    """Offers name their posting and are in a folder of their opportunity; what was deleted is listed by its id alone."""
+def test_lever_api_offers_choices_and_deletions_are_read(tmp_path: Path) -> None:
+    """Offers name their posting and lie in a folder of their opportunity; deletions are listed by id alone."""
     key, gone = "00000001-1111-4111-8111-111111111111", "00000002-1111-4111-8111-111111111111"
     records = lever(a={"opportunityId": key}, b={"opportunityId": gone}, c={})
     del records["feedback"][2]["opportunityId"]
