@@ -1,4 +1,4 @@
-"""Which model is the champion: the comparison by which it is chosen, and the commands, on a real store in a file."""
+"""Which model is the champion: the comparison that decides it, and the commands, on a real store in a file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_model_is_never_better_than_itself(n: int, repeats: int, person: int, 
     assert verdict.gain is None or verdict.gain.value == verdict.gain.low == verdict.gain.high == 0
 
 
-def test_a_better_model_is_better_and_a_noisy_twin_is_not() -> None:
+def test_a_better_model_wins_and_a_noisy_copy_does_not() -> None:
     champion = said(range(400), 1.0)
     assert judge(said(range(400), 1.5), champion).better
     assert not judge(champion, said(range(400), 1.5)).better
@@ -55,7 +55,7 @@ def test_a_better_model_is_better_and_a_noisy_twin_is_not() -> None:
     assert sum(twins) <= 1
 
 
-def test_new_rows_are_answered_and_rows_of_people_whom_the_champion_knows_are_left_out() -> None:
+def test_rows_of_people_known_to_the_champion_are_left_out() -> None:
     champion, challenger = said(range(201), 1.0, person=2), said(range(100, 500), 2.0, person=2)
     verdict = judge(challenger, champion, lambda: np.full(400, 0.4))
     assert (verdict.n, verdict.excluded_rows) == (
@@ -69,7 +69,7 @@ def test_new_rows_are_answered_and_rows_of_people_whom_the_champion_knows_are_le
     assert judge(challenger, champion).n == 101  # nobody to ask: those that both learned from
 
 
-def test_the_champion_is_not_asked_where_it_learned_from_every_row() -> None:
+def test_a_champion_that_learned_every_row_is_not_evaluated_again() -> None:
     def asked() -> np.ndarray:
         raise AssertionError
 
@@ -83,7 +83,7 @@ def test_too_few_rows_are_not_judged() -> None:
     assert str(verdict).startswith("Not enough data: needs 30 offers and 30 non-offers, found 70 rows")
 
 
-def test_what_an_unmeasured_champion_has_learned_from_is_not_held_against_it() -> None:
+def test_training_rows_of_an_unmeasured_champion_are_excluded() -> None:
     champion = said(range(100), 1.0, repeats=0)
     verdict = judge(said(range(400), 2.0), champion, lambda: np.full(400, 0.4))
     assert (verdict.n, verdict.excluded_rows) == (300, 100)
@@ -92,7 +92,7 @@ def test_what_an_unmeasured_champion_has_learned_from_is_not_held_against_it() -
 
 @settings(max_examples=EXAMPLES or 25, deadline=None)
 @given(st.permutations(range(40)), st.sets(st.integers(0, 39), min_size=1))
-def test_rows_are_known_again_in_any_order_and_company(order: list[int], part: set[int]) -> None:
+def test_rows_are_recognised_in_any_order_and_subset(order: list[int], part: set[int]) -> None:
     some = SOME.rows(np.array(order))
     rows, groups = keys(SOME)
     assert len(set(rows)) == 40
@@ -104,7 +104,7 @@ def test_rows_are_known_again_in_any_order_and_company(order: list[int], part: s
 SOME = simulate_interviews(60, seed=9).labelled().rows(np.arange(40))
 
 
-def test_out_of_fold_is_read_as_it_was_written(result: TrainingResult, tmp_path: Path) -> None:
+def test_out_of_fold_predictions_survive_saving(result: TrainingResult, tmp_path: Path) -> None:
     for wrote in (OutOfFold.of(result), said(range(50), 1.0, repeats=0)):
         read = OutOfFold.read(wrote.write(tmp_path / "out_of_fold.csv"))
         for name in ("rows", "groups", "y", "p", "folds"):
@@ -163,7 +163,7 @@ def champion() -> str:
     return OfferModel.load("experiments/models/champion.json").name
 
 
-def test_the_first_is_the_champion_a_better_one_is_promoted_and_an_equal_one_refused(call: Call) -> None:
+def test_only_the_first_and_better_models_are_promoted(call: Call) -> None:
     from mlflow import MlflowClient
 
     call("track", "experiments/models/small")
@@ -195,7 +195,7 @@ def test_the_first_is_the_champion_a_better_one_is_promoted_and_an_equal_one_ref
     assert "no champion before the present one" in call("rollback", code=2).stderr
 
 
-def test_force_leaves_its_reason_and_history_tells_it(call: Call) -> None:
+def test_a_forced_promotion_and_its_reason_are_in_the_history(call: Call) -> None:
     assert "No version is registered yet" in call("history").stdout
     assert "has no champion; register one" in call("pull", code=2).stderr
     assert "no champion before the present one" in call("rollback", code=2).stderr
@@ -220,7 +220,7 @@ def test_force_leaves_its_reason_and_history_tells_it(call: Call) -> None:
     assert champion() == "small"
 
 
-def test_registering_a_second_model_leaves_the_champion_alone(call: Call) -> None:
+def test_registering_a_second_model_keeps_the_champion(call: Call) -> None:
     assert "Registered as version 1, the champion" in call("track", "experiments/models/small", "--register").stdout
     # also one of the same name
     printed = call("train", "few.csv", "-e", "quick", "--name", "small", "--register").stdout
@@ -229,7 +229,7 @@ def test_registering_a_second_model_leaves_the_champion_alone(call: Call) -> Non
     assert re.search(r"\n2 .*\n1 .*\n +@champion", call("history").stdout)
 
 
-def test_a_second_store_does_not_replace_the_champion_here(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_store_does_not_replace_the_local_champion(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     call("promote", "large")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd()}/second/mlflow.db")
     printed = call("track", "experiments/models/small", "--register").stdout
@@ -242,7 +242,7 @@ def test_a_second_store_does_not_replace_the_champion_here(call: Call, monkeypat
     assert champion() == "small"
 
 
-def test_catalogues_of_one_name_with_other_signals_are_told_so(call: Call) -> None:
+def test_equally_named_catalogues_with_other_signals_are_reported(call: Call) -> None:
     some = simulate_interviews(60, seed=3)
     for number, names in enumerate((["goals_discussed", "clarity"], ["mutual_rapport", "candidate_enthusiasm"]), 1):
         known = [name for name in names if name in some.X] or list(some.X)[:2]
@@ -262,7 +262,7 @@ def test_catalogues_of_one_name_with_other_signals_are_told_so(call: Call) -> No
     assert "version own/1 again, instead of own/2" in call("rollback", "own").stdout
 
 
-def test_what_cannot_be_done_is_refused_with_its_mend(call: Call) -> None:
+def test_impossible_requests_are_refused_with_a_fix(call: Call) -> None:
     call("promote", "small")
     assert "no version 7 of offer-predictor; there are: 1" in call("promote", "7", code=2).stderr
     assert "did you mean 'small'?" in call("promote", "smal", code=2).stderr

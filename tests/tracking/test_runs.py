@@ -1,4 +1,4 @@
-"""Trainings as MLflow keeps them: a real SQLite store, several processes, and what happens when it goes wrong."""
+"""Trainings recorded in MLflow: a real SQLite store, several processes, and failures."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def runs(store: str, tried: str = "pool") -> list[Run]:
 # --- what a run holds
 
 
-def test_metrics_come_with_their_intervals(run: Run, result: TrainingResult, kept: Path) -> None:
-    """Which are in a table: MLflow draws a chart of every metric, so the ends are none."""
+def test_metrics_have_their_intervals_in_a_table(run: Run, result: TrainingResult, kept: Path) -> None:
+    """MLflow draws a chart of every metric, so the ends of intervals are no metrics."""
     assert not [name for name in run.data.metrics if name.endswith(("_low", "_high"))]
     with (kept / "scores.csv").open() as file:
         table = {row.pop("name"): {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)}
@@ -108,7 +108,7 @@ def test_metrics_come_with_their_intervals(run: Run, result: TrainingResult, kep
     assert run.data.metrics["n"] == result.data["n"]
 
 
-def test_params_are_the_config(run: Run) -> None:
+def test_params_equal_the_configuration(run: Run) -> None:
     assert run.data.params == {
         "experiment": "pool", "model": "pool", "folds": "5", "repeats": "3", "resamples": "200", "seed": "0",
         "leave_out": "clarity, rater_role", "challengers": "base_rate, mean_rating, logistic, boosting, forest",
@@ -117,7 +117,7 @@ def test_params_are_the_config(run: Run) -> None:
     }  # fmt: skip
 
 
-def test_tags_and_description_say_what_it_stands_on(run: Run, result: TrainingResult) -> None:
+def test_tags_and_description_state_data_and_model(run: Run, result: TrainingResult) -> None:
     tags = run.data.tags
     assert tags["simulated"] == "true"
     assert tags["catalogue"] == "interview-signals"
@@ -127,7 +127,7 @@ def test_tags_and_description_say_what_it_stands_on(run: Run, result: TrainingRe
     assert f"{result.scores['log_loss'].value:.3f}" in tags["mlflow.note.content"]
 
 
-def test_data_set_is_named_not_copied(run: Run, result: TrainingResult, place: Path) -> None:
+def test_the_data_set_is_named_and_not_copied(run: Run, result: TrainingResult, place: Path) -> None:
     assert run.inputs
     (used,) = run.inputs.dataset_inputs
     assert result.data["digest"].startswith(used.dataset.digest)
@@ -147,7 +147,7 @@ def test_each_fold_is_a_step(run: Run, result: TrainingResult, store: str) -> No
     )
 
 
-def test_files_are_kept_beside_the_store(run: Run, result: TrainingResult, place: Path, kept: Path) -> None:
+def test_artifacts_are_stored_beside_the_store(run: Run, result: TrainingResult, place: Path, kept: Path) -> None:
     there = place / "experiments" / "artifacts" / run.info.run_id / "artifacts"
     files = {path.relative_to(kept) for path in kept.rglob("*.*")}
     assert (
@@ -161,13 +161,13 @@ def test_files_are_kept_beside_the_store(run: Run, result: TrainingResult, place
     assert all((there / file).read_bytes() == (kept / file).read_bytes() for file in files - {Path("record.json")})
 
 
-def test_run_is_named_finished_and_as_long_as_the_training(run: Run, result: TrainingResult) -> None:
+def test_a_run_has_the_name_status_and_duration_of_its_training(run: Run, result: TrainingResult) -> None:
     assert run.info.run_name == result.name
     assert run.info.status == "FINISHED"
     assert run.info.end_time - run.info.start_time >= 1000 * result.seconds - 1
 
 
-def test_git_commit_is_kept_where_there_is_one(
+def test_the_git_commit_is_recorded_if_there_is_one(
     record: Record, result: TrainingResult, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -182,9 +182,7 @@ def test_git_commit_is_kept_where_there_is_one(
     assert client(store).get_run(record(result, store=store).run_id).data.tags["git_commit"] == f"{commit}-dirty"
 
 
-def test_words_of_a_catalogue_become_names_that_mlflow_takes(
-    record: Record, result: TrainingResult, store: str
-) -> None:
+def test_catalogue_names_become_valid_mlflow_names(record: Record, result: TrainingResult, store: str) -> None:
     odd = replace(result, scores_by_role={"../the boss (CEO), 50%": result.scores})
     metrics = client(store).get_run(record(odd, store=store).run_id).data.metrics
     assert metrics["rated_by__the_boss_CEO_50_/log_loss"] == round(result.scores["log_loss"].value, 4)
@@ -193,7 +191,7 @@ def test_words_of_a_catalogue_become_names_that_mlflow_takes(
 # --- which store
 
 
-def test_default_store_is_in_the_working_folder(
+def test_the_default_store_is_in_the_working_folder(
     record: Record,
     result: TrainingResult,
     tmp_path: Path,
@@ -211,7 +209,7 @@ def test_default_store_is_in_the_working_folder(
     assert capfd.readouterr() == ("", "")  # MLflow is not heard
 
 
-def test_the_users_own_store_wins(
+def test_the_users_own_store_takes_precedence(
     record: Record, result: TrainingResult, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
@@ -220,7 +218,7 @@ def test_the_users_own_store_wins(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_deleted_experiment_comes_back(record: Record, result: TrainingResult, store: str) -> None:
+def test_a_deleted_experiment_is_restored(record: Record, result: TrainingResult, store: str) -> None:
     record(result, experiment="deleted", store=store)
     found = client(store).get_experiment_by_name(EXPERIMENT)
     assert found
@@ -260,9 +258,7 @@ sys.exit(sum(bool(os.wait()[1]) for _ in range(count)))  # how many did not end 
 """
 
 
-def test_four_trainings_at_once_on_a_fresh_store_of_which_one_is_killed(
-    kept: Path, tmp_path: Path, warm_python: Path
-) -> None:
+def test_four_trainings_share_a_fresh_store_if_one_is_killed(kept: Path, tmp_path: Path, warm_python: Path) -> None:
     (tmp_path / "alive").touch()
     command = [str(warm_python), "-c", TRAINING, str(kept), str(tmp_path), "4"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -287,7 +283,7 @@ def test_four_trainings_at_once_on_a_fresh_store_of_which_one_is_killed(
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def test_a_store_half_made_by_a_killed_process_is_made_anew(kept: Path, tmp_path: Path, warm_python: Path) -> None:
+def test_a_half_created_store_is_created_again(kept: Path, tmp_path: Path, warm_python: Path) -> None:
     path = tmp_path / "experiments" / "mlflow.db"
     amid = "Path.replace = lambda *_: time.sleep(600)\nfor number in range"  # it is made, and not yet in its place
     code = TRAINING.replace("for number in range", amid)
@@ -304,7 +300,7 @@ def test_a_store_half_made_by_a_killed_process_is_made_anew(kept: Path, tmp_path
 # --- when it goes wrong
 
 
-def test_a_failure_midway_marks_the_run_failed(
+def test_a_failure_while_recording_marks_the_run_failed(
     record: Record, result: TrainingResult, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient
@@ -337,7 +333,7 @@ def test_ctrl_c_marks_the_run_failed(
 
 
 @pytest.mark.parametrize("content", [b"not a database at all " * 100, b"SQLite format 3\0"])
-def test_a_damaged_store_is_refused_at_once_and_kept(
+def test_a_damaged_store_is_refused_unchanged(
     record: Record, result: TrainingResult, tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "mlflow.db"
@@ -347,7 +343,7 @@ def test_a_damaged_store_is_refused_at_once_and_kept(
     assert path.read_bytes() == content
 
 
-def test_some_other_database_is_refused_and_kept(record: Record, result: TrainingResult, tmp_path: Path) -> None:
+def test_an_unrelated_database_is_refused_unchanged(record: Record, result: TrainingResult, tmp_path: Path) -> None:
     path = tmp_path / "shop.db"
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE orders (id)")
@@ -355,7 +351,9 @@ def test_some_other_database_is_refused_and_kept(record: Record, result: Trainin
         record(result, store=f"sqlite:///{path}")
 
 
-def test_a_folder_that_cannot_be_made(record: Record, result: TrainingResult, tmp_path: Path) -> None:
+def test_a_store_folder_that_cannot_be_created_is_reported(
+    record: Record, result: TrainingResult, tmp_path: Path
+) -> None:
     (tmp_path / "in").touch()  # a file in its way stops even root, whom a read-only folder does not
     with pytest.raises(TrackingError, match="can be written"):
         record(result, store=f"sqlite:///{tmp_path}/in/mlflow.db")
@@ -370,7 +368,7 @@ def test_a_folder_that_cannot_be_made(record: Record, result: TrainingResult, tm
         ("nonsense://name:secret@host/x", r"(?s)nonsense://host/x.*check MLFLOW_TRACKING_URI"),
     ],
 )
-def test_stores_that_cannot_be_used_are_refused_with_a_mend(
+def test_unusable_stores_are_refused_with_a_fix(
     record: Record, result: TrainingResult, store: str, message: str
 ) -> None:
     with pytest.raises(TrackingError, match=message) as caught:
@@ -386,7 +384,7 @@ def test_without_mlflow_the_install_line_is_named(
         record(result)
 
 
-def test_telemetry_is_off_unless_the_user_says_otherwise(result: TrainingResult, tmp_path: Path) -> None:
+def test_telemetry_is_off_unless_the_user_enables_it(result: TrainingResult, tmp_path: Path) -> None:
     code = "import os; from predictor.tracking.store import import_mlflow; import_mlflow(); from mlflow.telemetry.utils import "
     code += "is_telemetry_disabled as off; print(off(), os.environ['DO_NOT_TRACK'])"
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_DISABLE_TELEMETRY"}
@@ -398,7 +396,7 @@ def test_telemetry_is_off_unless_the_user_says_otherwise(result: TrainingResult,
 # --- the pages (see test_ui.py for what they show)
 
 
-def test_pages_on_a_server_are_only_pointed_at(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_ui_command_links_to_the_pages_of_a_server(capsys: pytest.CaptureFixture[str]) -> None:
     serve_ui(store="https://mlflow.example.org")
     assert "open https://mlflow.example.org" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""The model as MLflow serves it: the answers of `OfferModel`, its strictness, no pickle, and nothing of ours needed."""
+"""The model as MLflow serves it: the answers and strictness of `OfferModel`, without a pickle or the project itself."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def served(place: Store, uri: str) -> Iterator[PyFuncModel]:
 # --- what it answers
 
 
-def test_a_frame_is_answered_as_by_the_model_to_the_last_bit(
+def test_a_served_frame_gets_exactly_the_answers_of_the_model(
     served: Any, model: OfferModel, interviews: Ratings
 ) -> None:
     frame = interviews.X.assign(rater_role=interviews.columns["rater_role"]).head(50)
@@ -97,7 +97,7 @@ def test_a_frame_is_answered_as_by_the_model_to_the_last_bit(
     assert [row["offer_probability"] for row in served.predict(frame)] == [answer.offer_probability for answer in ours]
 
 
-def test_whole_numbers_gaps_and_nested_ratings_are_no_obstacle(served: Any, model: OfferModel) -> None:
+def test_whole_numbers_gaps_and_nested_ratings_are_accepted(served: Any, model: OfferModel) -> None:
     flat = [{key: value for key, value in row.items() if key != "clarity"} for row in FLAT]
     nested = json.loads(EXAMPLE.read_text())
     for records in (flat, [nested], [*flat, nested], [nested["ratings"]]):
@@ -106,7 +106,7 @@ def test_whole_numbers_gaps_and_nested_ratings_are_no_obstacle(served: Any, mode
         assert served.predict(records) == ours
 
 
-def test_another_base_rate(served: Any, model: OfferModel) -> None:
+def test_a_served_model_accepts_a_base_rate(served: Any, model: OfferModel) -> None:
     (answer,) = served.predict(pd.DataFrame([{"goals_discussed": 4}]), params={"base_rate": 0.2})
     assert answer == model.predict({"goals_discussed": 4}, base_rate=0.2).to_dict()
 
@@ -126,7 +126,7 @@ def test_another_base_rate(served: Any, model: OfferModel) -> None:
         [],
     ],
 )
-def test_what_the_model_refuses_is_refused_in_the_same_words(
+def test_a_served_model_refuses_with_the_messages_of_the_model(
     served: Any, model: OfferModel, rows: list[dict[str, Any]]
 ) -> None:
     from mlflow.exceptions import MlflowException
@@ -140,7 +140,7 @@ def test_what_the_model_refuses_is_refused_in_the_same_words(
 
 
 @pytest.mark.parametrize("base_rate", [0, 1.5, "a fifth", True])
-def test_a_base_rate_that_is_none_is_refused(served: Any, base_rate: object) -> None:
+def test_an_invalid_base_rate_is_refused(served: Any, base_rate: object) -> None:
     from mlflow.exceptions import MlflowException
 
     with pytest.raises(MlflowException, match=r"base.rate") as refused:
@@ -156,7 +156,7 @@ def test_mlflow_evaluates_the_champion(
     uri: str, client: MlflowClient, run_id: str, place: Store, model: OfferModel, interviews: Ratings, kind: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """As the README says; the regressor's mean squared error of a probability is the Brier score."""
+    """As the README shows; the mean squared error of a probability is the Brier score."""
     import mlflow
     from sklearn.metrics import accuracy_score, brier_score_loss
 
@@ -177,7 +177,7 @@ def test_mlflow_evaluates_the_champion(
         assert metrics["mean_squared_error"] == pytest.approx(brier_score_loss(known.y, ours))
 
 
-def test_an_unknown_answer_is_refused(uri: str, place: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_kind_of_answer_is_refused(uri: str, place: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", place.uri)
@@ -185,7 +185,7 @@ def test_an_unknown_answer_is_refused(uri: str, place: Store, monkeypatch: pytes
         mlflow.pyfunc.load_model(CHAMPION, model_config={"answer": "verdict"})
 
 
-def test_spark_answers_in_columns(place: Store, uri: str, model: OfferModel, tmp_path: Path) -> None:
+def test_spark_returns_answers_in_columns(place: Store, uri: str, model: OfferModel, tmp_path: Path) -> None:
     """The README's own lines, on a local Spark."""
     needed = {"pyspark": find_spec("pyspark"), "a Java runtime": shutil.which("java")}
     if missing := [name for name, there in needed.items() if not there]:
@@ -209,7 +209,7 @@ def test_spark_answers_in_columns(place: Store, uri: str, model: OfferModel, tmp
 # --- what is stored
 
 
-def test_no_pickle_is_stored_and_little_is_required(folder: Path, model: OfferModel) -> None:
+def test_a_logged_model_has_no_pickle_and_few_requirements(folder: Path, model: OfferModel) -> None:
     kept = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in kept} == {"", ".py", ".toml", ".json", ".yaml", ".txt"}
     assert not [path for path in kept if path.read_bytes()[:1] == b"\x80"]  # how a pickle begins
@@ -221,7 +221,7 @@ def test_no_pickle_is_stored_and_little_is_required(folder: Path, model: OfferMo
     assert [line.split("==")[0] for line in required] == ["mlflow-skinny", "numpy", "pandas"]
 
 
-def test_signature_names_every_column_and_the_example_is_labelled(folder: Path, served: Any, model: OfferModel) -> None:
+def test_the_signature_names_every_column_with_a_labelled_example(folder: Path, served: Any, model: OfferModel) -> None:
     signature = served.metadata.signature
     assert signature.inputs.input_names() == [*model.catalogue.columns, "ratings"]
     assert not signature.inputs.required_input_names()
@@ -236,7 +236,7 @@ def test_signature_names_every_column_and_the_example_is_labelled(folder: Path, 
     assert set(printed["scales"]) == {*model.catalogue.names, "rater_role"}
 
 
-def test_the_run_leads_to_the_model_and_the_model_to_its_version(client: MlflowClient, run_id: str, uri: str) -> None:
+def test_run_model_and_version_are_linked(client: MlflowClient, run_id: str, uri: str) -> None:
     logged = client.get_logged_model(uri.removeprefix("models:/"))
     outputs = client.get_run(run_id).outputs
     assert outputs
@@ -248,7 +248,7 @@ def test_the_run_leads_to_the_model_and_the_model_to_its_version(client: MlflowC
     assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": REGISTERED, "version": str(version.version)}]
 
 
-def test_logging_again_is_unheard_and_leaves_nothing_behind(
+def test_logging_again_is_silent_and_changes_no_global_state(
     client: MlflowClient, run_id: str, uri: str, model: OfferModel, capfd: pytest.CaptureFixture[str]
 ) -> None:
     import mlflow
@@ -295,7 +295,7 @@ print(json.dumps([predictor.__file__, answers]))
 """
 
 
-def test_it_answers_where_neither_the_project_nor_scikit_learn_is(
+def test_a_logged_model_predicts_without_the_project_or_scikit_learn(
     folder: Path, model: OfferModel, tmp_path: Path
 ) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -307,7 +307,7 @@ def test_it_answers_where_neither_the_project_nor_scikit_learn_is(
     assert done.stderr == ""
 
 
-def test_mlflow_serves_it(place: Store, uri: str, model: OfferModel, tmp_path: Path) -> None:
+def test_mlflow_serves_the_model_over_http(place: Store, uri: str, model: OfferModel, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": place.uri}

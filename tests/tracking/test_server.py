@@ -1,4 +1,4 @@
-"""A team's MLflow server: a real one, on PostgreSQL, and what happens when it dies or is not there."""
+"""A team's MLflow server: a real one on PostgreSQL, and one that dies or is down."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resul
     return run
 
 
-def test_everything_works_as_with_a_file(
+def test_a_server_works_like_a_local_store(
     server: Server,
     call: Callable[..., Result],
     tmp_path: Path,
@@ -202,7 +202,7 @@ def test_everything_works_as_with_a_file(
     assert capfd.readouterr() == ("", "")  # MLflow is not heard
 
 
-def test_a_server_killed_in_mid_training_costs_no_more_than_a_later_track(
+def test_a_training_survives_a_killed_server_and_is_tracked_later(
     server: Server, call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
@@ -245,7 +245,7 @@ def test_a_server_killed_in_mid_training_costs_no_more_than_a_later_track(
     assert sorted(step.step for step in steps) == [0, 1]
 
 
-def test_a_server_that_is_down_from_the_start(
+def test_a_server_that_is_down_is_reported_and_training_continues(
     call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")

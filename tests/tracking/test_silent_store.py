@@ -1,4 +1,4 @@
-"""Stores that do not answer, cannot be written, or have no room: words in seconds, never a silent wait."""
+"""Stores that do not answer, are read-only or have no room: a clear message within seconds, never a silent wait."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _quick() -> list[str]:
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_a_silent_server_stops_no_training(
+def test_a_silent_server_does_not_stop_a_training(
     run: Callable[..., Result], silent: Silent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.port}")
@@ -95,7 +95,7 @@ def test_a_silent_server_stops_no_training(
 
 @pytest.mark.parametrize("words", ["history", "pull", "rollback", "promote 1"])
 @pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg2"])
-def test_a_silent_server_is_told_at_once(
+def test_a_silent_server_is_reported_within_seconds(
     run: Callable[..., Result], silent: Silent, monkeypatch: pytest.MonkeyPatch, words: str, scheme: str
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://127.0.0.1:{silent.port}/it")
@@ -104,7 +104,7 @@ def test_a_silent_server_is_told_at_once(
     assert (done.exit_code, "no answer in 0.5 s" in done.stderr) == (2, True), done.output
 
 
-def test_a_server_that_trickles_is_silent_too(silent: Silent) -> None:
+def test_a_server_that_answers_byte_by_byte_counts_as_silent(silent: Silent) -> None:
     server = Silent(trickles=True)
     try:
         with pytest.raises(TrackingError, match=r"no answer in 0\.5 s"):
@@ -125,7 +125,7 @@ class Busy(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815 - the name that the library calls
 
 
-def test_a_server_that_asks_to_come_back_in_an_hour_is_not_waited_for() -> None:
+def test_a_long_retry_after_is_not_waited_for() -> None:
     with HTTPServer(("127.0.0.1", 0), Busy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         start = time.perf_counter()
@@ -135,7 +135,7 @@ def test_a_server_that_asks_to_come_back_in_an_hour_is_not_waited_for() -> None:
         server.shutdown()
 
 
-def test_a_request_amid_the_work_has_ten_seconds_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_during_the_work_time_out_after_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"):
         monkeypatch.delenv(name, raising=False)
     import_mlflow()
@@ -145,20 +145,20 @@ def test_a_request_amid_the_work_has_ten_seconds_too(monkeypatch: pytest.MonkeyP
     assert os.environ["PGCONNECT_TIMEOUT"] == "10"
 
 
-def test_a_database_that_is_down_is_told_at_once() -> None:
+def test_a_database_that_is_down_is_reported_within_seconds() -> None:
     start = time.perf_counter()
     with pytest.raises(TrackingError, match=r"(?s)check that the server runs"):
         history("postgresql+psycopg2://me:secret@127.0.0.1:9/it")
     assert time.perf_counter() - start < 20  # MLflow itself tries again for a minute and a half
 
 
-def test_a_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_database_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg2", None)
     with pytest.raises(TrackingError, match=r"(?s)Fix: install the database's driver: pip install psycopg2"):
         history("postgresql+psycopg2://me@127.0.0.1:9/it")
 
 
-def test_a_store_that_another_process_holds_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_store_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Store.named(f"sqlite:///{tmp_path}/mlflow.db")
     make_once(tmp_path / "mlflow.db", place.artifacts)
     monkeypatch.setattr(store, "_LOCK_SECONDS", 0.2)
@@ -166,7 +166,7 @@ def test_a_store_that_another_process_holds_is_told(tmp_path: Path, monkeypatch:
         history(place.uri)
 
 
-def test_what_is_half_made_on_a_full_disk_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_created_store_is_removed_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import_mlflow()
     held: list[IO[bytes]] = []
 
@@ -196,14 +196,14 @@ def test_what_is_half_made_on_a_full_disk_is_taken_away(tmp_path: Path, monkeypa
         (sqlite3.DatabaseError("file is not a database"), "once it is moved away, a new one is made"),
     ],
 )
-def test_each_trouble_has_its_own_mend(tmp_path: Path, cause: Exception, mend: str) -> None:
+def test_each_store_error_has_its_own_fix(tmp_path: Path, cause: Exception, mend: str) -> None:
     assert mend in str(Store.named(f"sqlite:///{tmp_path}/mlflow.db").error("do it", cause))
 
 
 def test_a_read_only_store_is_read_and_not_written(
     run: Callable[..., Result], kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Root may write everywhere, so it mounts a disk that nobody may write to."""
+    """Root may write everywhere, so the test mounts a read-only disk."""
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], capture_output=True).returncode:

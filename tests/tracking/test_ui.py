@@ -1,4 +1,4 @@
-"""MLflow's pages, opened in a real browser: what was tried and what won, reports and plots that show, a clean end."""
+"""MLflow's pages in a real browser: runs and comparisons, reports and plots, and a clean shutdown."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_runs_are_listed_with_their_metrics(page: Page, server: Server, result: 
         page.set_viewport_size({"width": 2200, "height": 1000})
 
 
-def test_a_comparison_opens_with_its_experiments_below_it(page: Page, server: Server) -> None:
+def test_a_comparison_lists_its_experiments_as_child_runs(page: Page, server: Server) -> None:
     open_at(page, server.url)
     page.get_by_role("link", name="compared", exact=True).wait_for()
     page.locator("[row-index='0'] button, [row-index='0'] [role=button]").first.click()  # opens what is below it
@@ -199,7 +199,9 @@ def test_a_comparison_opens_with_its_experiments_below_it(page: Page, server: Se
     assert not set(cut_off) & set(SCORES)
 
 
-def test_the_comparison_says_what_won(page: Page, server: Server, compared: RecordedRun, store: str) -> None:
+def test_the_comparison_names_the_best_experiment(
+    page: Page, server: Server, compared: RecordedRun, store: str
+) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(store)
@@ -212,7 +214,7 @@ def test_the_comparison_says_what_won(page: Page, server: Server, compared: Reco
 
 
 @pytest.mark.parametrize("plot", ["kept/calibration.png", "kept/importances.png", "compared/leaderboard.png"])
-def test_plots_open(
+def test_plots_open_in_the_pages(
     page: Page, server: Server, recorded: RecordedRun, compared: RecordedRun, work: Path, plot: str
 ) -> None:
     run = compared if plot.startswith("compared") else recorded
@@ -222,7 +224,7 @@ def test_plots_open(
     page.wait_for_function(f"[...document.images].some(i => i.src.startsWith('blob:') && {shown})")
 
 
-def test_run_page_tells_result_data_and_version(
+def test_the_run_page_shows_result_data_and_version(
     page: Page, server: Server, recorded: RecordedRun, result: TrainingResult
 ) -> None:
     open_at(page, f"{experiment(server)}/runs/{recorded.run_id}")
@@ -233,7 +235,9 @@ def test_run_page_tells_result_data_and_version(
     page.get_by_text("v1", exact=True).first.wait_for()
 
 
-def test_report_opens_beside_the_run(page: Page, server: Server, recorded: RecordedRun, result: TrainingResult) -> None:
+def test_the_report_opens_in_the_run_page(
+    page: Page, server: Server, recorded: RecordedRun, result: TrainingResult
+) -> None:
     open_at(page, f"{experiment(server)}/runs/{recorded.run_id}/artifacts/report.html")
     report = page.frame_locator("iframe")
     report.get_by_role("heading", level=1, name=result.name).wait_for()
@@ -241,7 +245,7 @@ def test_report_opens_beside_the_run(page: Page, server: Server, recorded: Recor
     assert report.locator("#is-it-calibrated svg").count()
 
 
-def test_the_server_is_small_and_on_this_machine_only(server: Server) -> None:
+def test_the_server_is_small_and_local(server: Server) -> None:
     own = psutil.Process(server.process.pid)
     family = [own, *own.children(recursive=True)]
     assert len(family) <= 4
@@ -252,7 +256,7 @@ def test_the_server_is_small_and_on_this_machine_only(server: Server) -> None:
     assert set(listening) == {"127.0.0.1"}
 
 
-def test_no_other_host_is_asked(page: Page, server: Server) -> None:
+def test_the_pages_request_no_other_host(page: Page, server: Server) -> None:
     asked: set[str | None] = set()
     page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
     open_at(page, server.url.partition("#")[0])
@@ -261,7 +265,7 @@ def test_no_other_host_is_asked(page: Page, server: Server) -> None:
     assert asked <= {"127.0.0.1", None}  # None: addresses inside the page, such as data: and blob:
 
 
-def test_ctrl_c_ends_the_pages_of_a_fresh_folder(tmp_path: Path) -> None:
+def test_ctrl_c_stops_the_server_of_a_fresh_folder(tmp_path: Path) -> None:
     server = Server(tmp_path)
     try:
         assert {path.name for path in (tmp_path / "experiments").iterdir()} == {"mlflow.db", "mlflow.db.lock"}
