@@ -1,4 +1,4 @@
-"""Which experiment won, and by how much: against the champion where both know the same rows, else against "pool"."""
+"""Which experiment won and by how much: against the champion if both have the same rows, otherwise against "pool"."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def printed(board: Leaderboard) -> dict[str, str]:
     return {entry.name: entry.verdict for entry in board.entries}
 
 
-def test_the_champion_is_the_reference_on_the_same_rows_in_any_order(results: dict[str, TrainingResult]) -> None:
+def test_the_champion_is_the_reference_on_the_same_rows(results: dict[str, TrainingResult]) -> None:
     known = OutOfFold.of(results["pool"])
     order = np.random.default_rng(0).permutation(len(known.rows))
     shuffled = OutOfFold(
@@ -38,14 +38,14 @@ def test_the_champion_is_the_reference_on_the_same_rows_in_any_order(results: di
     assert board.headline.endswith("its predictions are those of the champion (version 3).")
 
 
-def test_a_champion_that_is_beaten(results: dict[str, TrainingResult]) -> None:
+def test_a_better_experiment_beats_the_champion(results: dict[str, TrainingResult]) -> None:
     board = leaderboard({"pool": results["pool"]}, ("1", OutOfFold.of(results["base-rate"])))
     assert "significantly better than the champion (version 1)" in board.headline
     assert board.best.difference
     assert board.best.difference.high < 0
 
 
-def test_pool_is_the_reference_where_the_champion_knows_other_rows(results: dict[str, TrainingResult]) -> None:
+def test_pool_is_the_reference_if_the_champion_has_other_rows(results: dict[str, TrainingResult]) -> None:
     known = OutOfFold.of(results["pool"])
     fewer = OutOfFold(known.rows[1:], known.groups[1:], known.y[1:], known.p[:, 1:], known.folds[:, 1:])
     for champion, why in ((("1", fewer), "learned from other rows"), (None, "no registered champion")):

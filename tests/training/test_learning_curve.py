@@ -1,4 +1,4 @@
-"""Would more interviews help: the curve falls, its end is the model itself, and what it says follows from the gain."""
+"""Would more interviews help: the curve falls to the model itself, and its sentence follows from the gain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from predictor.evaluation.scores import Score, log_loss
 from predictor.training.learning_curve import LearningCurve
 
 
-def test_it_falls_to_the_model_itself(result: TrainingResult) -> None:
+def test_the_learning_curve_falls_to_the_score_of_the_model(result: TrainingResult) -> None:
     curve = result.learning_curve
     assert curve
     n, folds = result.data["n"], 5
@@ -25,7 +25,7 @@ def test_it_falls_to_the_model_itself(result: TrainingResult) -> None:
     assert curve.last_gain.high - curve.last_gain.low < curve.log_loss[-1].high - curve.log_loss[-1].low
 
 
-def test_too_few_rows_have_no_curve() -> None:
+def test_too_few_rows_have_no_learning_curve() -> None:
     found = train(simulate_interviews(30, seed=3), TrainingConfig(repeats=1, resamples=20, baselines=()))
     assert found.scores
     assert found.learning_curve is None
@@ -40,7 +40,7 @@ def test_too_few_rows_have_no_curve() -> None:
         (Score(-0.01, -0.02, 0.0, 300), "would change little"),
     ],
 )
-def test_what_it_says(gain: Score, says: str) -> None:
+def test_the_learning_curve_sentence_follows_from_the_gain(gain: Score, says: str) -> None:
     printed = str(LearningCurve((100, 200), (gain, gain), gain))
     assert says in printed
     assert "n = 300" in printed

@@ -1,4 +1,4 @@
-"""Training: honest scores, the same model each time, and what it must find or must not find."""
+"""Training: honest scores, reproducible models, signals that must be learned and noise that must not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUICK = TrainingConfig(repeats=1, resamples=50, baselines=("base_rate",))
 QUICKEST = TrainingConfig(folds=2, repeats=1, resamples=20, baselines=())  # where its scores are not looked at
 
 
-def test_the_same_data_and_config_give_the_same_file(tmp_path: Path) -> None:
+def test_the_same_data_and_configuration_give_the_same_model(tmp_path: Path) -> None:
     written = []
     for name in ("a", "b"):
         model = train(simulate_interviews(120, seed=4), replace(QUICK, folds=2)).model
@@ -31,7 +31,7 @@ def test_the_same_data_and_config_give_the_same_file(tmp_path: Path) -> None:
     assert written[0] == written[1]
 
 
-def test_scores_stand_within_the_evidence(result: TrainingResult, interviews: Ratings) -> None:
+def test_scores_are_within_the_published_evidence(result: TrainingResult, interviews: Ratings) -> None:
     for scores in (result.scores, *result.scores_by_role.values()):
         assert all(score.low <= score.value <= score.high for score in scores.values())
     assert result.scores["log_loss"].n == result.data["n"] == len(interviews.labelled())
@@ -41,7 +41,7 @@ def test_scores_stand_within_the_evidence(result: TrainingResult, interviews: Ra
     assert any("SIMULATED" in warning for warning in result.warnings)
 
 
-def test_out_of_fold_predictions_are_what_the_scores_are_of(result: TrainingResult, interviews: Ratings) -> None:
+def test_scores_equal_those_of_the_out_of_fold_predictions(result: TrainingResult, interviews: Ratings) -> None:
     groups, pool = interviews.labelled().groups, result.out_of_fold["pool"]
     assert pool.shape == result.folds.shape == (result.config.repeats, len(result.y))
     losses = [log_loss(result.y, p, np.ones(len(p))) for p in pool]
@@ -53,8 +53,8 @@ def test_out_of_fold_predictions_are_what_the_scores_are_of(result: TrainingResu
     assert set(result.roles) == set(result.scores_by_role)
 
 
-def test_auc_by_role_on_simulated_interviews() -> None:
-    """The bands of what is realistic by who rated; on 10,000 other ratings one standard error is about .01."""
+def test_auc_by_role_is_realistic_on_simulated_interviews() -> None:
+    """Realistic bands by rater role; on 10,000 other ratings one standard error is about .01."""
     known, others = (simulate_interviews(n, seed=n).labelled() for n in (3000, 10_000))
     model = OfferClassifier(known.catalogue).fit(known.features, known.y, groups=known.groups).model_
     answers = model.predict_many(others)["offer_probability"].to_numpy()
@@ -75,7 +75,7 @@ def test_shuffled_offers_give_the_base_rate() -> None:
     assert np.abs(answers - found.model.base_rate).quantile(0.9) < 0.05
 
 
-def test_all_fives_beat_all_ones_and_more_is_better(result: TrainingResult, catalogue: Catalogue) -> None:
+def test_higher_ratings_give_higher_likelihoods(result: TrainingResult, catalogue: Catalogue) -> None:
     for role in catalogue.inputs[0].levels:
         means = [
             result.model.predict({"rater_role": role, "ratings": dict.fromkeys(catalogue.names, rating)}).log_odds
@@ -85,7 +85,7 @@ def test_all_fives_beat_all_ones_and_more_is_better(result: TrainingResult, cata
         assert means[-1] - means[0] > 0.5
 
 
-def test_order_of_rows_and_ids_change_nothing_that_matters() -> None:
+def test_the_order_of_rows_and_ids_hardly_changes_the_model() -> None:
     ratings = simulate_interviews(300, seed=3).labelled()
     model = train(ratings, QUICKEST, curve=False).model
     turned = ratings.rows(np.arange(len(ratings))[::-1])
@@ -94,7 +94,7 @@ def test_order_of_rows_and_ids_change_nothing_that_matters() -> None:
     np.testing.assert_allclose(model.predict_many(sample), again.predict_many(sample), atol=0.02)
 
 
-def test_groups_stay_on_one_side() -> None:
+def test_groups_stay_on_one_side_of_a_split() -> None:
     """Rows copied five times under one id: scores must not be better than without the copies."""
     once = simulate_interviews(100, seed=5, mode="null").labelled()
     copies = once.rows(np.repeat(np.arange(len(once)), 5))
@@ -103,14 +103,14 @@ def test_groups_stay_on_one_side() -> None:
     assert found.gains["base_rate"].value < 0.01  # with copies on both sides it would be far above
 
 
-def test_ratings_without_groups_train_and_say_what_is_missing() -> None:
+def test_ratings_without_groups_train_with_a_warning() -> None:
     ratings = simulate_interviews(150, seed=5)
     columns = {name: column for name, column in ratings.columns.items() if name != "candidate_id"}
     found = train(replace(ratings, columns=columns), QUICKEST, curve=False)
     assert any("No group column" in warning for warning in found.warnings)
 
 
-def test_hindsight_is_noticed(result: TrainingResult) -> None:
+def test_hindsight_ratings_are_reported(result: TrainingResult) -> None:
     found = train(simulate_interviews(600, seed=5, mode="hindsight"), QUICK, curve=False)
     assert any("suspiciously well" in warning for warning in found.warnings)
     assert any("rated after the outcome was known" in warning for warning in found.warnings)
@@ -120,8 +120,8 @@ def test_hindsight_is_noticed(result: TrainingResult) -> None:
 
 @given(st.data())
 @settings(max_examples=EXAMPLES or 10, deadline=None)
-def test_small_sets_train_or_say_why_not(data: st.DataObject) -> None:
-    """Few rows in few groups: a fold may lack an outcome; that must never end in a traceback."""
+def test_small_data_sets_train_or_are_refused_with_a_reason(data: st.DataObject) -> None:
+    """With few rows in few groups a fold may lack an outcome; that must never cause a traceback."""
     n = data.draw(st.integers(10, 24))
     ratings = simulate_interviews(n, seed=data.draw(st.integers(0, 50)))
     groups = np.array([str(data.draw(st.integers(0, 6))) for _ in range(n)], dtype=object)
@@ -159,7 +159,7 @@ def test_left_out_signals_are_accepted_and_ignored() -> None:
         ("folds = ", "not a readable TOML"),
     ],
 )
-def test_a_wrong_experiment_is_refused(tmp_path: Path, text: str, says: str) -> None:
+def test_an_invalid_experiment_is_refused(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "mine.toml").write_text(text)
     with pytest.raises(ConfigError, match=says):
         TrainingConfig.load(tmp_path / "mine.toml")
