@@ -1,4 +1,4 @@
-"""The architecture: which package imports which, what predicting loads, what the package shows."""
+"""The architecture: which package imports which, what predicting imports, and the public names."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FORBIDDEN_IMPORTS = {"ratings": {"atomic", "cluster"}, "learning": {"journal"}, 
 HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "lightgbm", "pyarrow", "distributed")
 
 
-def test_imports_run_downward_only() -> None:
+def test_packages_import_only_lower_layers() -> None:
     wrong = []
     for path in sorted(PACKAGE.rglob("*.py")):
         package = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -60,8 +60,8 @@ def test_imports_run_downward_only() -> None:
     assert not wrong
 
 
-def test_strings_and_docstrings_name_what_exists() -> None:
-    """In a part of a message without its f the user reads the braces; a renamed field has its new name in the docstring."""
+def test_placeholders_and_docstring_names_exist() -> None:
+    """A message without its f would show braces to the user; a docstring must use the new name of a renamed field."""
     wrong = []
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(_tree(path)):
@@ -96,7 +96,7 @@ def _imports(tree: ast.Module) -> list[str]:
     return names
 
 
-def test_predicting_loads_nothing_heavy(model: OfferModel, tmp_path: Path) -> None:
+def test_predicting_imports_no_heavy_package(model: OfferModel, tmp_path: Path) -> None:
     model.save(tmp_path / "experiments/models/champion.json")
     (tmp_path / "ratings.json").write_text(json.dumps({"goals_discussed": 4}))
     code = (
@@ -109,7 +109,7 @@ def test_predicting_loads_nothing_heavy(model: OfferModel, tmp_path: Path) -> No
     assert 0 < json.loads(done.stdout)["offer_probability"] < 1
 
 
-def test_serving_loads_nothing_to_train_with(model: OfferModel, tmp_path: Path) -> None:
+def test_serving_imports_no_training_package(model: OfferModel, tmp_path: Path) -> None:
     model.save(tmp_path / "model.json")
     code = (
         "import sys; from pathlib import Path; from predictor.serving.app import make_app, Settings\n"
@@ -121,17 +121,17 @@ def test_serving_loads_nothing_to_train_with(model: OfferModel, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("library", "package"), [("mlflow", "tracking"), ("(dask|distributed)", "cluster")])
-def test_only_one_package_imports(library: str, package: str) -> None:
+def test_each_library_is_imported_by_one_package(library: str, package: str) -> None:
     imports = re.compile(rf"(^|\s)(import|from) {library}\b|import_module\(.{library}")
     knowing = [path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py") if imports.search(path.read_text())]
     assert {name.removesuffix(".py") for name in knowing} == {package}
 
 
-def test_public_names() -> None:
+def test_public_names_are_sorted_and_documented() -> None:
     assert predictor.__all__ == sorted(predictor.__all__)
     for name in predictor.__all__:
         assert getattr(predictor, name).__doc__, f"{name} has no docstring"
 
 
-def test_slow_test_files_are_named_as_they_are() -> None:
+def test_the_list_of_slow_test_files_names_existing_files() -> None:
     assert {f"test_{name}" for name in SLOW} <= {path.stem for path in (ROOT / "tests").rglob("test_*.py")}

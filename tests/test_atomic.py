@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, whenever a process ends."""
+"""Files appear complete or not at all, whenever a process ends."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ os.kill(os.getpid(), signal.SIGTERM)
 """
 
 
-def test_an_ended_process_leaves_no_temporary_file(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_no_temporary_file(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", ENDED_BEFORE_ITS_BLOCK], cwd=tmp_path)
     assert ended.returncode == 3
     assert [*tmp_path.iterdir()] == []
 
 
-def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
+def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     path = write_text(tmp_path / "model.json", "old")
     with pytest.raises(ValueError), temporary_file(path) as temporary:
         temporary.write_text("half")

@@ -1,4 +1,4 @@
-"""The benchmark: the same rows for everyone, nothing twice, and a report."""
+"""The benchmark: the same rows for every library, nothing computed twice, and a report."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _run(bench: ModuleType, folder: Path, results: Path, repeats: int = 2) -> li
     return bench.read(results)
 
 
-def test_resumes_and_reports(
+def test_the_benchmark_resumes_and_reports(
     bench: ModuleType, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = tmp_path / "mine.jsonl"
@@ -77,7 +77,7 @@ def test_resumes_and_reports(
     assert results.with_suffix(".md").read_text() == page
 
 
-def test_everyone_gets_the_same_rows(
+def test_all_libraries_get_the_same_rows(
     bench: ModuleType, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
@@ -100,7 +100,7 @@ def test_everyone_gets_the_same_rows(
     assert len(tested) >= 18  # no group of the training side is tested
 
 
-def test_splits_are_the_published_ones(bench: ModuleType) -> None:
+def test_splits_equal_the_published_ones(bench: ModuleType) -> None:
     y, groups = np.tile([0, 1, 1, 0], 10), np.repeat(np.arange(20), 2)
     (train, test), _ = sys.modules["protocol"].splits(y, groups, 12, 2)
     assert set(groups[train]).isdisjoint(groups[test])
@@ -119,7 +119,7 @@ def test_splits_are_the_published_ones(bench: ModuleType) -> None:
         (["report", "--results", "none.jsonl"], "no results in none.jsonl"),
     ],
 )
-def test_bad_input(
+def test_bad_benchmark_input_is_refused(
     bench: ModuleType,
     folder: Path,
     words: list[str],

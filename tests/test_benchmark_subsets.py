@@ -1,4 +1,4 @@
-"""The benchmark of partial ratings: a little of it, nothing twice, and what its figures mean."""
+"""A small run of the benchmark of partial ratings: nothing computed twice, and figures that mean what they state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def subsets(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return subsets
 
 
-def test_resumes_and_reports(
+def test_the_subset_benchmark_resumes_and_reports(
     subsets: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = tmp_path / "mine.jsonl"
@@ -76,7 +76,7 @@ def test_resumes_and_reports(
     assert "| ours half | simulated | 60 | " in page
 
 
-def test_paired_errors_keep_a_persons_rows_together(subsets: ModuleType) -> None:
+def test_paired_errors_resample_whole_persons(subsets: ModuleType) -> None:
     difference = np.random.default_rng(0).normal(size=400)
     mean, alone = subsets.paired(difference, np.arange(400))
     assert mean == round(difference.mean(), 6)
@@ -84,7 +84,7 @@ def test_paired_errors_keep_a_persons_rows_together(subsets: ModuleType) -> None
     assert subsets.paired(np.repeat(difference, 4), np.repeat(np.arange(400), 4)) == [mean, alone]
 
 
-def test_pooled_differences_know_that_splits_share_rows(subsets: ModuleType) -> None:
+def test_pooled_differences_account_for_rows_shared_by_splits(subsets: ModuleType) -> None:
     report = sys.modules["subset_report"]
     paired = np.column_stack([[-0.3, -0.1, -0.2, -0.4], np.full(4, 0.1)])
     mean, half = report.pooled(paired, fresh=False)
@@ -103,7 +103,7 @@ def test_pooled_differences_know_that_splits_share_rows(subsets: ModuleType) -> 
     assert above.startswith("Not lower in the mean: simulated/60 b +0.2002 (") and "/60 c +0.0012 (" in above
 
 
-def test_recalibration_finds_what_was_put_in(subsets: ModuleType) -> None:
+def test_recalibration_recovers_planted_slope_and_intercept(subsets: ModuleType) -> None:
     rng = np.random.default_rng(0)
     eta = rng.normal(size=100_000)
     t = (rng.random(len(eta)) < 1 / (1 + np.exp(-(0.5 + 2 * eta)))).astype(int)
@@ -113,7 +113,7 @@ def test_recalibration_finds_what_was_put_in(subsets: ModuleType) -> None:
         assert abs(value - truth) < 4 * error < 0.2
 
 
-def test_gaps_leave_out_what_they_say(subsets: ModuleType) -> None:
+def test_gap_patterns_remove_the_ratings_they_describe(subsets: ModuleType) -> None:
     cells = sys.modules["subset_cells"]
     values, catalogue = simulate_interviews(2000, seed=1).values, Catalogue.shipped()
     family, side = (np.array([getattr(s, key) for s in catalogue.signals]) for key in ("family", "side"))
@@ -144,7 +144,7 @@ def test_gaps_leave_out_what_they_say(subsets: ModuleType) -> None:
         (["report", "--results", "none.jsonl"], "no results in none.jsonl"),
     ],
 )
-def test_bad_input(
+def test_bad_subset_benchmark_input_is_refused(
     subsets: ModuleType,
     words: list[str],
     said: str,

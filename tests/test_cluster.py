@@ -1,4 +1,4 @@
-"""Training on a real cluster of two processes: the same numbers, whatever becomes of a worker; an end, if it is lost."""
+"""Training on a real cluster of two processes: the same numbers if a worker dies, an end if the cluster is lost."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def client(here: TrainingResult) -> Iterator[Client]:
         yield client
 
 
-def test_the_same_numbers_though_a_worker_is_killed(client: Client, some: Ratings, here: TrainingResult) -> None:
+def test_training_gives_the_same_numbers_if_a_worker_is_killed(
+    client: Client, some: Ratings, here: TrainingResult
+) -> None:
     with ThreadPoolExecutor(1) as aside:
         killed = aside.submit(_kill_one_that_fits, client)
         there = train(some, here.config, name=here.name)
@@ -100,7 +102,7 @@ def _kill_one_that_fits(client: Client) -> int:
         time.sleep(0.01)
 
 
-def test_workers_fit_and_only_the_driver_knows_mlflow(client: Client, some: Ratings) -> None:
+def test_only_the_driver_imports_mlflow(client: Client, some: Ratings) -> None:
     import mlflow  # noqa: F401  # as it is after a training was recorded
 
     train(some.rows(np.arange(60)), TrainingConfig(repeats=1, resamples=20, baselines=("base_rate",)))
@@ -108,7 +110,7 @@ def test_workers_fit_and_only_the_driver_knows_mlflow(client: Client, some: Rati
     assert set().union(*loaded.values()) == {"sklearn"}
 
 
-def test_a_batch_is_scored_there_to_the_same_bytes_though_a_worker_is_killed(
+def test_a_batch_gives_the_same_bytes_if_a_worker_is_killed(
     client: Client, here: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("predictor.cluster.cluster", lambda *_: nullcontext(client))
@@ -137,7 +139,7 @@ def _kill_at_the_first_of(folder: Path, pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def test_the_benchmark_runs_there_too(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_benchmark_runs_on_a_cluster(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "experiments/benchmark")
     import bench
 
@@ -162,7 +164,9 @@ def _bench(bench: Any, folder: Path, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "here", "http://127.0.0.1:1"])
-def test_a_scheduler_that_is_none(run: Callable[..., Result], address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_scheduler_is_refused(
+    run: Callable[..., Result], address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import predictor.cluster
 
     monkeypatch.setattr(predictor.cluster, "PATIENCE", 0.3)
@@ -183,7 +187,7 @@ def test_a_worker_with_other_versions_is_refused(client: Client) -> None:
         _check("tcp://there", {"tcp://other": ModuleNotFoundError("No module named 'predictor'")})
 
 
-def test_either_a_scheduler_or_workers() -> None:
+def test_a_cluster_requires_a_scheduler_or_a_number_of_workers() -> None:
     from predictor.cluster import cluster
 
     for given in ({}, {"scheduler": "tcp://there:1", "workers": 2}, {"workers": 0}):
@@ -191,7 +195,9 @@ def test_either_a_scheduler_or_workers() -> None:
             pass
 
 
-def test_without_the_extra(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_cluster_extra_is_reported_with_its_install_name(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "predictor.cluster", raising=False)
     done = run("compare", "my.csv", "--workers", "2")
@@ -232,7 +238,7 @@ def _lose_amid_the_work(client: Client, act: Callable[[], object]) -> None:
             assert batch.exception()
 
 
-def test_local_workers_that_cannot_come_back_end_the_work(
+def test_work_ends_if_local_workers_cannot_restart(
     soon: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from predictor.cluster import cluster
@@ -259,7 +265,7 @@ def test_local_workers_that_cannot_come_back_end_the_work(
     assert soon == ["Waiting: there is no worker. The work is given up after 8 s without a worker."]
 
 
-def test_frozen_workers_end_the_work_and_are_ended_themselves(soon: list[str]) -> None:
+def test_work_ends_if_workers_freeze_and_they_are_killed(soon: list[str]) -> None:
     from predictor.cluster import cluster
 
     def freeze() -> None:
@@ -279,7 +285,7 @@ def test_frozen_workers_end_the_work_and_are_ended_themselves(soon: list[str]) -
             os.kill(pid, 0)
 
 
-def test_a_task_that_ends_every_worker_ends_the_work() -> None:
+def test_a_task_that_kills_every_worker_ends_the_work() -> None:
     from predictor.cluster import cluster
 
     with (
@@ -292,7 +298,7 @@ def test_a_task_that_ends_every_worker_ends_the_work() -> None:
         Parallel(n_jobs=-1)(delayed(os._exit)(1) for _ in range(2))
 
 
-def test_a_worker_that_comes_back_is_said_and_the_work_goes_on(client: Client) -> None:
+def test_a_restarted_worker_is_reported_and_work_continues(client: Client) -> None:
     from predictor.cluster import _Backend, _Client, _Watch
 
     said: list[str] = []
@@ -309,12 +315,12 @@ def test_a_worker_that_comes_back_is_said_and_the_work_goes_on(client: Client) -
     assert said[1] == "A worker is running again; the work goes on."
 
 
-def test_local_workers_have_no_limit_of_memory_at_which_they_would_pause(client: Client) -> None:
+def test_local_workers_have_no_memory_limit(client: Client) -> None:
     limits = client.run(lambda dask_worker: dask_worker.memory_manager.memory_limit)
     assert set(limits.values()) == {None}
 
 
-def test_workers_that_cannot_start_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_without_a_temporary_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from predictor.cluster import cluster
 
     (tmp_path / "file").touch()
@@ -385,7 +391,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
     ],
     ids=["its worker leaves", "its worker is frozen", "it is killed", "it is frozen"],
 )
-def test_a_lost_cluster_elsewhere_ends_the_work(
+def test_a_lost_remote_cluster_ends_the_work(
     soon: list[str],
     elsewhere: Elsewhere,
     act: Callable[[Elsewhere], None],
@@ -404,7 +410,7 @@ def test_a_lost_cluster_elsewhere_ends_the_work(
     assert len(soon) >= ("connection" not in says)
 
 
-def test_workers_that_pause_for_ever_are_no_workers(tmp_path: Path) -> None:
+def test_paused_workers_count_as_no_workers(tmp_path: Path) -> None:
     from predictor.cluster import cluster
 
     there = Elsewhere(tmp_path, "--memory-limit", "50MB")  # less than what it is itself

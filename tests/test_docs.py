@@ -1,4 +1,4 @@
-"""The README tells the truth: its output, JSON and Python are what the code gives; its commands exist."""
+"""The README is true: its output, JSON and Python are what the code gives, and its commands exist."""
 
 from __future__ import annotations
 
@@ -62,25 +62,25 @@ def _shape(text: str) -> list[str]:
     ("page", "mark"),
     [("README.md", "output: train"), ("README.md", "output: predict"), ("experiments/README.md", "output: training")],
 )
-def test_output_has_the_shape_of_what_is_printed(made: dict[str, str], page: str, mark: str) -> None:
+def test_output_in_the_docs_has_the_form_of_real_output(made: dict[str, str], page: str, mark: str) -> None:
     shown = docs.block(mark, (ROOT / page).read_text())
     assert _shape(shown)[:3] == _shape(made[mark])[:3]
     assert {line for line in _shape(shown) if line[:1].isupper()} <= {*_shape(made[mark])}
 
 
-def test_json_has_the_keys_and_types_of_an_answer(made: dict[str, str]) -> None:
+def test_json_in_the_docs_has_the_keys_and_types_of_an_answer(made: dict[str, str]) -> None:
     shown, answer = (json.loads(text) for text in (docs.block("json: out", README), made["json: out"]))
     assert list(shown) == list(answer)
     assert {key: type(value) for key, value in shown.items()} == {key: type(value) for key, value in answer.items()}
     assert list(shown["contributions"][0]) == list(answer["contributions"][0])
 
 
-def test_readme_is_short() -> None:
+def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 200
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_exist_and_links_lead_somewhere(page: Path) -> None:
+def test_commands_and_links_in_the_docs_exist(page: Path) -> None:
     text = page.read_text()
     for line in re.findall(r"(?:^|`)predictor ((?:[a-z]+ )[^#`\n]*)", text, re.MULTILINE):
         command: click.Command = main
@@ -101,7 +101,7 @@ def test_make_alone_lists_every_target() -> None:
     assert set(needed.split()) <= set(re.findall(r"make ([a-z-]+) ", listed))
 
 
-def test_changelog_names_every_command(run: Callable[..., Result]) -> None:
+def test_the_changelog_names_every_command(run: Callable[..., Result]) -> None:
     changes = (ROOT / "CHANGELOG.md").read_text()
     for name in main.commands:
         assert f"predictor {name}" in changes, name

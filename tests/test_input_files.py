@@ -1,4 +1,4 @@
-"""A pipe that nobody writes to, or a device without an end, is refused wherever a file is read; a pipe in use is read."""
+"""A pipe without a writer or an endless device is refused wherever a file is read; a pipe in use is read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ READERS = {
 @pytest.mark.parametrize(
     ("name", "read"), [pytest.param(name, read, id=name) for name, readers in READERS.items() for read in readers]
 )
-def test_what_has_no_end_is_refused(name: str, read: Callable[[Path], object], tmp_path: Path) -> None:
+def test_endless_devices_and_unused_pipes_are_refused(
+    name: str, read: Callable[[Path], object], tmp_path: Path
+) -> None:
     os.mkfifo(tmp_path / name)
     device = tmp_path / f"device-{name}"
     device.symlink_to("/dev/zero")

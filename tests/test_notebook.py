@@ -1,4 +1,4 @@
-"""What a notebook shows: answers, models and trainings as a person would want to see them, and the first look runs."""
+"""Notebooks: answers, models and trainings have readable displays, and the example notebook runs."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_model_shows_its_shape_functions(model: OfferModel) -> None:
         assert part in page.text
 
 
-def test_a_training_shows_scores_with_intervals_beside_baselines(result: TrainingResult) -> None:
+def test_a_training_shows_scores_with_intervals_and_baselines(result: TrainingResult) -> None:
     page = Page(result._repr_html_())
     assert page.safe()
     for by in (result.scores, *result.baselines.values()):
@@ -94,7 +94,7 @@ def test_a_training_shows_scores_with_intervals_beside_baselines(result: Trainin
     assert len(repr(result)) < 120
 
 
-def test_names_of_a_catalogue_are_text_and_nothing_else() -> None:
+def test_names_of_a_catalogue_are_escaped_in_notebooks() -> None:
     name = "<svg onload=alert(1)>"
     signals = tuple(Signal(f"{name}{j}", BAD + str(j), "all", not_applicable=(BAD,) * (j > 0)) for j in range(2))
     X = [[1, 2], [2, 0], [4, 5], [5, 0]] * 10
@@ -106,8 +106,8 @@ def test_names_of_a_catalogue_are_text_and_nothing_else() -> None:
         assert BAD in page.text
 
 
-def test_a_logged_model_shows_itself_without_the_rest_of_the_package(model: OfferModel, tmp_path: Path) -> None:
-    """The code that travels with it is a few packages of the project."""
+def test_a_logged_model_has_a_display_without_the_whole_package(model: OfferModel, tmp_path: Path) -> None:
+    """Only a few packages of the project are logged with it."""
     for name in RUNTIME:
         there, copy = ROOT / "predictor" / name, tmp_path / "predictor" / name
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ def test_a_logged_model_shows_itself_without_the_rest_of_the_package(model: Offe
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning")
-def test_the_first_look_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_notebook_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     import nbformat  # here, since each worker reads this file
     from nbclient import NotebookClient
 

@@ -1,4 +1,4 @@
-"""From `make quickstart` to a model of one's own, by the README's lines as they stand, in one folder."""
+"""From `make quickstart` to a model of one's own data, by the README's lines, in one folder."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _say(project: Path, line: str) -> str:
     return done.stdout
 
 
-def test_quickstart_then_own_data_then_the_sample_again(project: Path) -> None:
+def test_quickstart_and_own_data_work_in_one_folder(project: Path) -> None:
     section = (ROOT / "README.md").read_text().partition("## Train on your own file")[2]
     lines = re.findall(r"```\n(.*?)```", section, re.DOTALL)[0].splitlines()
     assert len(lines) >= 5
@@ -88,8 +88,8 @@ def test_quickstart_then_own_data_then_the_sample_again(project: Path) -> None:
     assert history.count("@champion") == 2
 
 
-def test_python_blocks_run_in_the_same_folder(project: Path, warm_python: Path) -> None:
-    """Those of every page; a test of the served model runs the one for Spark."""
+def test_python_blocks_of_the_docs_run(project: Path, warm_python: Path) -> None:
+    """Those of every page, except the one for Spark, which a test of the served model runs."""
     pages = [(ROOT / name).read_text() for name in ("README.md", "data/README.md", "predictor/README.md")]
     blocks = [code for page in pages for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL)]
     assert len(blocks) == 5
@@ -101,7 +101,7 @@ def test_python_blocks_run_in_the_same_folder(project: Path, warm_python: Path) 
     assert f"{ROWS} rows scored" in said
 
 
-def test_a_file_that_fits_no_champion_is_refused_by_the_nearest(project: Path) -> None:
+def test_a_file_that_fits_no_champion_is_refused_naming_the_nearest(project: Path) -> None:
     model = OfferModel.load(project / "experiments/models/champion-my.json")
     pd.DataFrame([{"listening": 4, "rapport": 9, "next_steps": 1}]).to_csv(project / "wrong.csv", index=False)
     done = subprocess.run(
@@ -112,7 +112,7 @@ def test_a_file_that_fits_no_champion_is_refused_by_the_nearest(project: Path) -
     assert model.name == "my-pool"
 
 
-def test_walk_through_of_a_team_as_make_runs_it(project: Path) -> None:
+def test_the_team_walk_through_runs(project: Path) -> None:
     lines = re.findall(r"<!-- team -->\n```\n(.*?)```", (ROOT / "data/README.md").read_text(), re.DOTALL)[
         0
     ].splitlines()

@@ -1,4 +1,4 @@
-"""What is installed is what is pinned: each pin has its hash, and a file with another hash is refused."""
+"""Installed packages are the pinned ones: every pin has its hash, and a file with another hash is refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_every_pin_has_a_hash_and_one_version_everywhere(name: str) -> None:
         assert pin.specifier == everything[pin.name].specifier, f"{pin.name}: run make pins"
 
 
-def test_pins_hold_what_pyproject_names() -> None:
+def test_pins_include_every_requirement_of_pyproject() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     for name, needed in {"predict": [], **{extra: extras[extra] for extra in ("train", "serve", "spark")}}.items():
