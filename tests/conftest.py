@@ -37,7 +37,7 @@ sys.dont_write_bytecode = False
 # Imports make half a million objects. Looking for garbage among them again and again takes a twentieth of the time.
 gc.set_threshold(10_000, 20, 20)
 
-collect_ignore = ["serving/document.py"]  # it fits a model; test_api.py runs it in a process of its own
+collect_ignore = ["serving/schemathesis_api.py"]  # it fits a model; test_api.py runs it in a process of its own
 
 # How long an example takes says how busy the machine is. 100 is Hypothesis's own, for what names no number of its own.
 settings.register_profile("suite", deadline=None, max_examples=EXAMPLES or 100)

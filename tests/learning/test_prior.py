@@ -31,7 +31,8 @@ def test_the_shipped_prior_equals_a_rebuilt_one() -> None:
 def test_the_share_of_the_prior_falls_with_own_interviews() -> None:
     """Offers go against all published evidence, so the prior fades as outcomes arrive.
 
-    It ends at the base rate where higher is better: the catalogue's directions allow nothing beyond."""
+    It ends at the base rate where higher is better: the catalogue's directions allow nothing beyond.
+    """
     ratings = simulate_interviews(400, seed=1).labelled()
     either = replace(ratings.catalogue, signals=tuple(replace(s, better="either") for s in ratings.catalogue.signals))
     contrary = replace(ratings, y=1 - ratings.y, catalogue=either)

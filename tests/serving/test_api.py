@@ -295,7 +295,7 @@ def test_the_api_follows_its_openapi_document(warm_python: Path) -> None:
     code = "import pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
     options = ["-p", "schemathesis.pytest.plugin", "-p", "no:cacheprovider", "-p", "no:xdist"]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # that server has imported pytest plugins already
-    command = [str(warm_python), "-c", code, *options, "tests/serving/document.py"]
+    command = [str(warm_python), "-c", code, *options, "tests/serving/schemathesis_api.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
