@@ -90,23 +90,23 @@ def interviews() -> Ratings:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of this run of the tests, the same for all its workers."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
-def warm_python(shared: Path) -> Path:
+def warm_python(session_folder: Path) -> Path:
     """A program that runs `-m predictor ...` or `-c CODE ...` as `python` does, without seconds of imports."""
-    program, server = shared / "python", ROOT / "tests/warm.py"
+    program, server = session_folder / "python", ROOT / "tests/warm.py"
     parent = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
     with FileLock(f"{program}.lock"):
         if not program.exists():
             with Path(f"{program}.log").open("w") as log:
                 started = subprocess.Popen(
                     [sys.executable, "-W", "ignore::DeprecationWarning", server, "serve", f"{program}.socket", str(parent)],
-                    env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=shared, start_new_session=True,
+                    env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=session_folder, start_new_session=True,
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 )  # fmt: skip
             while not Path(f"{program}.socket").exists():
@@ -119,9 +119,9 @@ def warm_python(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def result(interviews: Ratings, shared: Path) -> TrainingResult:
+def training_result(interviews: Ratings, session_folder: Path) -> TrainingResult:
     """A training, by the worker that is the first to need one; the others read it."""
-    path = shared / "tested.pickle"
+    path = session_folder / "tested.pickle"
     with FileLock(f"{path}.lock"):
         if not path.exists():
             trained = train(interviews, TrainingConfig(repeats=1, resamples=50), name="tested")
@@ -130,13 +130,13 @@ def result(interviews: Ratings, shared: Path) -> TrainingResult:
 
 
 @pytest.fixture(scope="session")
-def kept(result: TrainingResult, shared: Path) -> Path:
+def training_folder(training_result: TrainingResult, session_folder: Path) -> Path:
     """The folder of the training; who changes it, copies it first."""
-    folder = shared / "models" / result.name
-    with FileLock(f"{shared}/models.lock"), pytest.MonkeyPatch.context() as patch:
+    folder = session_folder / "models" / training_result.name
+    with FileLock(f"{session_folder}/models.lock"), pytest.MonkeyPatch.context() as patch:
         for write in (save_report, save_plots):  # the real ones, whoever asks first
             patch.setattr(pipeline, write.__name__, write)
-        return folder if folder.exists() else save(result, folder)
+        return folder if folder.exists() else save(training_result, folder)
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +154,8 @@ def without_figures() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def model(result: TrainingResult) -> OfferModel:
-    return result.model
+def model(training_result: TrainingResult) -> OfferModel:
+    return training_result.model
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ LIMIT = 400  # seconds for a test, on a machine that has other things to do
 
 
 @pytest.fixture(autouse=True)
-def in_time() -> Iterator[None]:
+def time_limit() -> Iterator[None]:
     """Whatever waits for a cluster here for minutes, fails instead."""
 
     def over(*_: object) -> None:
@@ -59,18 +59,20 @@ def in_time() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def some() -> Ratings:
+def small_data() -> Ratings:
     return simulate_interviews(200, seed=5)
 
 
 @pytest.fixture(scope="module")
-def here(some: Ratings) -> TrainingResult:
-    return train(some, TrainingConfig(repeats=1, resamples=20, baselines=("base_rate", "logistic")), name="tested")
+def local_result(small_data: Ratings) -> TrainingResult:
+    return train(
+        small_data, TrainingConfig(repeats=1, resamples=20, baselines=("base_rate", "logistic")), name="tested"
+    )
 
 
 @pytest.fixture(scope="module")
-def client(here: TrainingResult) -> Iterator[Client]:
-    """Whatever joblib runs while it lasts, runs there; `here` was trained before, on this machine."""
+def client(local_result: TrainingResult) -> Iterator[Client]:
+    """Whatever joblib runs while it lasts, runs there; `local_result` was trained before, on this machine."""
     from predictor.cluster import cluster
 
     with cluster(workers=2) as client:
@@ -78,17 +80,17 @@ def client(here: TrainingResult) -> Iterator[Client]:
 
 
 def test_training_gives_the_same_numbers_if_a_worker_is_killed(
-    client: Client, some: Ratings, here: TrainingResult
+    client: Client, small_data: Ratings, local_result: TrainingResult
 ) -> None:
     with ThreadPoolExecutor(1) as aside:
         killed = aside.submit(_kill_one_that_fits, client)
-        there = train(some, here.config, name=here.name)
+        there = train(small_data, local_result.config, name=local_result.name)
     assert killed.result() not in client.run(os.getpid, on_error="ignore").values()  # one may still be starting
-    assert there.model.fingerprint == here.model.fingerprint
-    for name, ours in here.out_of_fold.items():
+    assert there.model.fingerprint == local_result.model.fingerprint
+    for name, ours in local_result.out_of_fold.items():
         np.testing.assert_allclose(there.out_of_fold[name], ours, rtol=0, atol=1e-12)
     for printed in ("scores", "baselines", "gains", "importances", "learning_curve"):
-        assert getattr(there, printed) == getattr(here, printed), printed
+        assert getattr(there, printed) == getattr(local_result, printed), printed
 
 
 def _kill_one_that_fits(client: Client) -> int:
@@ -102,19 +104,19 @@ def _kill_one_that_fits(client: Client) -> int:
         time.sleep(0.01)
 
 
-def test_only_the_driver_imports_mlflow(client: Client, some: Ratings) -> None:
+def test_only_the_driver_imports_mlflow(client: Client, small_data: Ratings) -> None:
     import mlflow  # noqa: F401  # as it is after a training was recorded
 
-    train(some.rows(np.arange(60)), TrainingConfig(repeats=1, resamples=20, baselines=("base_rate",)))
+    train(small_data.rows(np.arange(60)), TrainingConfig(repeats=1, resamples=20, baselines=("base_rate",)))
     loaded = client.run(lambda: {name for name in ("sklearn", "mlflow") if name in __import__("sys").modules})
     assert set().union(*loaded.values()) == {"sklearn"}
 
 
 def test_a_batch_gives_the_same_bytes_if_a_worker_is_killed(
-    client: Client, here: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, local_result: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("predictor.cluster.cluster", lambda *_: nullcontext(client))
-    model, some = here.model, simulate_interviews(3000, seed=8)
+    model, some = local_result.model, simulate_interviews(3000, seed=8)
     for number in range(30):
         write_csv(some.rows(np.arange(100 * number, 100 * (number + 1))), tmp_path / "in" / f"{number}.csv")
     options = ScoringOptions(keep=("interview_id",), top=2)
@@ -209,7 +211,7 @@ def test_a_missing_cluster_extra_is_reported_with_its_install_name(
 
 
 @pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
     """Clusters are given up after some seconds; what is said meanwhile, which is no traceback."""
     import predictor.cluster
 
@@ -239,7 +241,7 @@ def _lose_amid_the_work(client: Client, act: Callable[[], object]) -> None:
 
 
 def test_work_ends_if_local_workers_cannot_restart(
-    soon: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short_timeouts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from predictor.cluster import cluster
 
@@ -260,12 +262,12 @@ def test_work_ends_if_local_workers_cannot_restart(
         ),
     ):
         moved.setattr(tempfile, "tempdir", str(room))
-        with cluster(workers=2, warn=soon.append) as local:
+        with cluster(workers=2, warn=short_timeouts.append) as local:
             _lose_amid_the_work(local, lose)
-    assert soon == ["Waiting: there is no worker. The work is given up after 8 s without a worker."]
+    assert short_timeouts == ["Waiting: there is no worker. The work is given up after 8 s without a worker."]
 
 
-def test_work_ends_if_workers_freeze_and_they_are_killed(soon: list[str]) -> None:
+def test_work_ends_if_workers_freeze_and_they_are_killed(short_timeouts: list[str]) -> None:
     from predictor.cluster import cluster
 
     def freeze() -> None:
@@ -276,10 +278,10 @@ def test_work_ends_if_workers_freeze_and_they_are_killed(soon: list[str]) -> Non
     pids: list[int] = []
     with (
         pytest.raises(ConfigError, match="no worker responds for 8 s"),
-        cluster(workers=2, warn=soon.append) as client,
+        cluster(workers=2, warn=short_timeouts.append) as client,
     ):
         _lose_amid_the_work(client, freeze)
-    assert soon[0].startswith("Waiting: no worker responds.")
+    assert short_timeouts[0].startswith("Waiting: no worker responds.")
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -329,7 +331,7 @@ def test_workers_without_a_temporary_folder_are_refused(tmp_path: Path, monkeypa
         pass
 
 
-class Elsewhere:
+class RemoteCluster:
     """A Dask scheduler with a worker, as processes of their own; `address` is the scheduler's.
 
     The scheduler takes a free port by itself and writes it to a file: one chosen here may be taken a moment later.
@@ -371,8 +373,8 @@ class Elsewhere:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
-    there = Elsewhere(tmp_path)
+def remote_cluster(tmp_path: Path) -> Iterator[RemoteCluster]:
+    there = RemoteCluster(tmp_path)
     try:
         there.wait()
         yield there
@@ -392,9 +394,9 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
     ids=["its worker leaves", "its worker is frozen", "it is killed", "it is frozen"],
 )
 def test_a_lost_remote_cluster_ends_the_work(
-    soon: list[str],
-    elsewhere: Elsewhere,
-    act: Callable[[Elsewhere], None],
+    short_timeouts: list[str],
+    remote_cluster: RemoteCluster,
+    act: Callable[[RemoteCluster], None],
     says: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -404,16 +406,16 @@ def test_a_lost_remote_cluster_ends_the_work(
     monkeypatch.setattr(predictor.cluster, "ANSWER", LIMIT)  # once it is lost, no answer is waited for
     with (
         pytest.raises(ConfigError, match=f"lost during the run: .*{says}"),
-        cluster(elsewhere.address, warn=soon.append) as client,
+        cluster(remote_cluster.address, warn=short_timeouts.append) as client,
     ):
-        _lose_amid_the_work(client, lambda: act(elsewhere))
-    assert len(soon) >= ("connection" not in says)
+        _lose_amid_the_work(client, lambda: act(remote_cluster))
+    assert len(short_timeouts) >= ("connection" not in says)
 
 
 def test_paused_workers_count_as_no_workers(tmp_path: Path) -> None:
     from predictor.cluster import cluster
 
-    there = Elsewhere(tmp_path, "--memory-limit", "50MB")  # less than what it is itself
+    there = RemoteCluster(tmp_path, "--memory-limit", "50MB")  # less than what it is itself
     try:
         there.wait_until_paused()
         with pytest.raises(ConfigError, match="has no worker; start one"), cluster(there.address):

@@ -38,7 +38,7 @@ PAGES = [
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, warm_python: Path) -> dict[str, str]:
+def generated_blocks(tmp_path_factory: pytest.TempPathFactory, warm_python: Path) -> dict[str, str]:
     """The blocks as `make docs` writes them, of a quicker training."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "quick.toml").write_text("repeats = 1\nfolds = 2\nresamples = 20\n")
@@ -62,14 +62,14 @@ def _shape(text: str) -> list[str]:
     ("page", "mark"),
     [("README.md", "output: train"), ("README.md", "output: predict"), ("experiments/README.md", "output: training")],
 )
-def test_output_in_the_docs_has_the_form_of_real_output(made: dict[str, str], page: str, mark: str) -> None:
+def test_output_in_the_docs_has_the_form_of_real_output(generated_blocks: dict[str, str], page: str, mark: str) -> None:
     shown = docs.block(mark, (ROOT / page).read_text())
-    assert _shape(shown)[:3] == _shape(made[mark])[:3]
-    assert {line for line in _shape(shown) if line[:1].isupper()} <= {*_shape(made[mark])}
+    assert _shape(shown)[:3] == _shape(generated_blocks[mark])[:3]
+    assert {line for line in _shape(shown) if line[:1].isupper()} <= {*_shape(generated_blocks[mark])}
 
 
-def test_json_in_the_docs_has_the_keys_and_types_of_an_answer(made: dict[str, str]) -> None:
-    shown, answer = (json.loads(text) for text in (docs.block("json: out", README), made["json: out"]))
+def test_json_in_the_docs_has_the_keys_and_types_of_an_answer(generated_blocks: dict[str, str]) -> None:
+    shown, answer = (json.loads(text) for text in (docs.block("json: out", README), generated_blocks["json: out"]))
     assert list(shown) == list(answer)
     assert {key: type(value) for key, value in shown.items()} == {key: type(value) for key, value in answer.items()}
     assert list(shown["contributions"][0]) == list(answer["contributions"][0])

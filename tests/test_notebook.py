@@ -80,18 +80,18 @@ def test_a_model_shows_its_shape_functions(model: OfferModel) -> None:
         assert part in page.text
 
 
-def test_a_training_shows_scores_with_intervals_and_baselines(result: TrainingResult) -> None:
-    page = Page(result._repr_html_())
+def test_a_training_shows_scores_with_intervals_and_baselines(training_result: TrainingResult) -> None:
+    page = Page(training_result._repr_html_())
     assert page.safe()
-    for by in (result.scores, *result.baselines.values()):
+    for by in (training_result.scores, *training_result.baselines.values()):
         assert str(by["log_loss"]) in page.text
         assert str(by["roc_auc"]) in page.text
-    for gained in result.gains.values():
+    for gained in training_result.gains.values():
         assert str(gained) in page.text
     assert page.text.count("SIMULATED") >= 2
-    nothing = replace(result, scores={}, baselines={}, gains={}, transparency=None, direction_cost=None)
+    nothing = replace(training_result, scores={}, baselines={}, gains={}, transparency=None, direction_cost=None)
     assert Page(nothing._repr_html_()).safe()
-    assert len(repr(result)) < 120
+    assert len(repr(training_result)) < 120
 
 
 def test_names_of_a_catalogue_are_escaped_in_notebooks() -> None:

@@ -110,7 +110,9 @@ def test_sigterm_leaves_no_unfinished_file(source: Path, tmp_path: Path) -> None
     assert [*tmp_path.iterdir()] == []
 
 
-def test_a_full_disk_is_reported_and_finished_parts_stay(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_a_full_disk_is_reported_and_finished_parts_stay(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "in").mkdir()
     shutil.copy(source / "1.parquet", tmp_path / "in" / "b.parquet")
     pq.write_table(pq.read_table(source / "0.parquet").slice(0, 1000), tmp_path / "in" / "a.parquet")

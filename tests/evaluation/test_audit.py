@@ -33,7 +33,7 @@ def counted(categories: dict[str, tuple[int, int]]) -> tuple[np.ndarray, np.ndar
 
 
 @pytest.fixture(scope="module")
-def simulated() -> tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]:
+def simulated_audit() -> tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]:
     ratings = simulate_interviews(700, seed=3)
     p = OfferModel.published().predict_many(ratings, interval=False)["offer_probability"].to_numpy()
     groups = simulate_groups(ratings, seed=3, disparity=0.7)
@@ -55,10 +55,10 @@ def test_the_published_local_law_144_example_is_reproduced(axis: str) -> None:
 
 
 def test_small_categories_have_an_error_but_no_calibration_slope(
-    simulated: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]],
+    simulated_audit: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]],
 ) -> None:
     """Below 30 rows, likelihoods often separate the outcomes: the slope is then 8, with an interval that excludes 1."""
-    _, p, y, _ = simulated
+    _, p, y, _ = simulated_audit
     words = np.where(np.arange(700) < 29, "few", "many")
     few, many = sorted(
         audit(p[None], y, np.arange(700), [axis_of("size", words)], resamples=20).axes[0].categories, key=lambda c: c.n
@@ -85,8 +85,8 @@ def test_the_uniform_guidelines_example_is_reproduced() -> None:
     assert below == {"American Indian"}  # 48/100 is four fifths of 60/100, and not below
 
 
-def test_rates_equal_those_of_fairlearn(simulated: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]) -> None:
-    result, p, y, groups = simulated
+def test_rates_equal_those_of_fairlearn(simulated_audit: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]) -> None:
+    result, p, y, groups = simulated_audit
     known = ~np.isnan(y)
     metrics = {"selection": selection_rate, "positive": false_positive_rate, "negative": false_negative_rate}
     for axis in result.axes[:2]:
@@ -164,12 +164,12 @@ def test_ratio_intervals_cover_a_known_disparity() -> None:
     assert 0.8 <= np.mean(held) <= 0.98  # 90 % within what 60 teams can show
 
 
-def test_groups_never_reach_the_model(simulated: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]) -> None:
-    _, p, y, groups = simulated
+def test_groups_never_reach_the_model(simulated_audit: tuple[Audit, np.ndarray, np.ndarray, dict[str, Any]]) -> None:
+    _, p, y, groups = simulated_audit
     other = {name: np.random.default_rng(1).permutation(words) for name, words in groups.items()}
     again = audit(p[None], y, np.arange(len(y)), axes_of(other), threshold=0.4, resamples=3)
-    assert (again.median, again.outcomes) == (simulated[0].median, simulated[0].outcomes)
-    assert {axis.known for axis in again.axes[:2]} == {axis.known for axis in simulated[0].axes[:2]}
+    assert (again.median, again.outcomes) == (simulated_audit[0].median, simulated_audit[0].outcomes)
+    assert {axis.known for axis in again.axes[:2]} == {axis.known for axis in simulated_audit[0].axes[:2]}
 
 
 def test_calibration_by_group_shows_an_underestimated_group() -> None:

@@ -86,11 +86,11 @@ def test_baselines_use_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) ->
     assert found.baselines["forest"]["log_loss"].n == found.data["n"]
 
 
-def test_gains_are_paired_differences_on_the_same_rows(result: TrainingResult) -> None:
-    assert set(result.baselines) == set(result.gains) == set(BASELINES)
-    for name, saved in result.gains.items():  # one repeat, so that all stand on the same folds
-        other = result.baselines[name]["log_loss"].value
-        assert saved.value == pytest.approx(other - result.scores["log_loss"].value)
+def test_gains_are_paired_differences_on_the_same_rows(training_result: TrainingResult) -> None:
+    assert set(training_result.baselines) == set(training_result.gains) == set(BASELINES)
+    for name, saved in training_result.gains.items():  # one repeat, so that all stand on the same folds
+        other = training_result.baselines[name]["log_loss"].value
+        assert saved.value == pytest.approx(other - training_result.scores["log_loss"].value)
 
 
 def test_without_baselines_nothing_is_compared() -> None:
@@ -109,11 +109,11 @@ def test_rows_without_ratings_give_every_baseline_an_auc_of_one_half(catalogue: 
     assert {score["roc_auc"].value for score in found.baselines.values()} == {0.5}
 
 
-def test_the_cost_of_transparency_is_stated(result: TrainingResult) -> None:
-    printed = result.transparency
+def test_the_cost_of_transparency_is_stated(training_result: TrainingResult) -> None:
+    printed = training_result.transparency
     assert printed
-    assert printed.cost.value == pytest.approx(-min(result.gains[name].value for name in NON_ADDITIVE))
-    assert printed.cost.value == -result.gains[printed.baseline].value
+    assert printed.cost.value == pytest.approx(-min(training_result.gains[name].value for name in NON_ADDITIVE))
+    assert printed.cost.value == -training_result.gains[printed.baseline].value
     for low, high, says in (
         (0.005, 0.02, "Cost of interpretability: 0.012 (0.005 to 0.020) of log-loss against"),
         (-0.02, -0.005, "Cost of interpretability: none; log-loss is lower by 0.013 (0.005 to 0.020) than"),

@@ -19,7 +19,7 @@ from predictor.evaluation.scores import GroupBootstrap, Score
 
 
 @pytest.fixture(scope="module")
-def known() -> Ratings:
+def clean_ratings() -> Ratings:
     return simulate_interviews(400, seed=8).labelled()
 
 
@@ -58,24 +58,29 @@ def test_facts_are_counted_correctly(catalogue: Catalogue) -> None:
     assert (empty.n, empty.duplicates, empty.missing[first]) == (0, 0, 1)
 
 
-def test_clean_data_give_no_warning(known: Ratings, result: TrainingResult) -> None:
-    assert warn(known) == []
-    kinds = [warning.split(":")[0] for warning in result.warnings]
-    assert kinds == ["SIMULATED", f"{result.data['n_outcome_unknown']} rows without a known outcome were left out."]
+def test_clean_data_give_no_warning(clean_ratings: Ratings, training_result: TrainingResult) -> None:
+    assert warn(clean_ratings) == []
+    kinds = [warning.split(":")[0] for warning in training_result.warnings]
+    assert kinds == [
+        "SIMULATED",
+        f"{training_result.data['n_outcome_unknown']} rows without a known outcome were left out.",
+    ]
 
 
-def test_many_rows_of_one_candidate_are_reported(known: Ratings) -> None:
-    (printed,) = warn(with_column(known, "candidate_id", [f"c{row // 8}" for row in range(len(known))]))
+def test_many_rows_of_one_candidate_are_reported(clean_ratings: Ratings) -> None:
+    (printed,) = warn(with_column(clean_ratings, "candidate_id", [f"c{row // 8}" for row in range(len(clean_ratings))]))
     assert "same candidate_id in many rows" in printed
-    assert f"{len(known)} rows are of {-(-len(known) // 8)}" in printed
+    assert f"{len(clean_ratings)} rows are of {-(-len(clean_ratings) // 8)}" in printed
 
 
-def test_copied_rows_without_a_group_are_reported(known: Ratings) -> None:
-    copied = known.rows(np.concatenate([np.arange(len(known)), np.arange(15)]))
+def test_copied_rows_without_a_group_are_reported(clean_ratings: Ratings) -> None:
+    copied = clean_ratings.rows(np.concatenate([np.arange(len(clean_ratings)), np.arange(15)]))
     assert warn(copied) == []  # under the same candidate they stay on one side of a split
     (printed,) = warn(with_column(copied, "candidate_id", range(len(copied))))
     assert printed.startswith(f"30 of {len(copied)} rows are the same as another")
-    few = set(known.catalogue.names) - {*known.catalogue.names[:4]}  # with four signals rows are alike by chance
+    few = set(clean_ratings.catalogue.names) - {
+        *clean_ratings.catalogue.names[:4]
+    }  # with four signals rows are alike by chance
     others = with_column(copied, "interview_id", range(len(copied)))
     others = with_column(others, "candidate_id", range(len(copied))).without(few)
     (printed,) = warn(others)  # but not so many in a sequence
@@ -88,8 +93,10 @@ def test_copied_rows_without_a_group_are_reported(known: Ratings) -> None:
 
 
 @pytest.mark.parametrize("rows", [range(10, 16), [3, 77, 20, 41, 9, 66]])
-def test_a_few_sparse_rows_pasted_twice_with_their_ids_are_reported(known: Ratings, rows: Sequence[int]) -> None:
-    few = known.without(set(known.catalogue.names) - {*known.catalogue.names[:4]})
+def test_a_few_sparse_rows_pasted_twice_with_their_ids_are_reported(
+    clean_ratings: Ratings, rows: Sequence[int]
+) -> None:
+    few = clean_ratings.without(set(clean_ratings.catalogue.names) - {*clean_ratings.catalogue.names[:4]})
     once = few.rows(np.arange(80))
     assert not any("rows repeat" in line for line in warn(once))
     assert warn(once.rows(np.array([*range(80), *rows])))[0].startswith(
@@ -98,8 +105,8 @@ def test_a_few_sparse_rows_pasted_twice_with_their_ids_are_reported(known: Ratin
 
 
 @pytest.mark.parametrize("signals", [3, 24])  # with three, rows are alike by chance, too
-def test_a_file_pasted_three_times_is_detected(known: Ratings, signals: int) -> None:
-    few = known.without(set(known.catalogue.names) - {*known.catalogue.names[:signals]})
+def test_a_file_pasted_three_times_is_detected(clean_ratings: Ratings, signals: int) -> None:
+    few = clean_ratings.without(set(clean_ratings.catalogue.names) - {*clean_ratings.catalogue.names[:signals]})
     once = replace(few, columns={})
     n = len(once)
     assert signals == 24 or (copies(once) == np.arange(n)).all()  # alike by chance: nobody pasted them
@@ -132,43 +139,49 @@ def test_a_file_pasted_three_times_is_detected(known: Ratings, signals: int) -> 
     ],
 )
 def test_ratings_after_the_outcome_are_detected_for_days_and_times(
-    known: Ratings, rated: str, known_on: str, late: bool
+    clean_ratings: Ratings, rated: str, known_on: str, late: bool
 ) -> None:
-    both = with_column(with_column(known, "rated_on", [rated] * len(known)), "outcome_on", [known_on] * len(known))
+    both = with_column(
+        with_column(clean_ratings, "rated_on", [rated] * len(clean_ratings)),
+        "outcome_on",
+        [known_on] * len(clean_ratings),
+    )
     assert any("after the outcome was known" in line for line in warn(both)) == late
 
 
-def test_ambiguous_days_are_reported(known: Ratings) -> None:
+def test_ambiguous_days_are_reported(clean_ratings: Ratings) -> None:
     both = with_column(
-        with_column(known, "rated_on", ["12/1/2026"] * len(known)), "outcome_on", ["2/1/2026"] * len(known)
+        with_column(clean_ratings, "rated_on", ["12/1/2026"] * len(clean_ratings)),
+        "outcome_on",
+        ["2/1/2026"] * len(clean_ratings),
     )
     lines = [line for line in warn(both) if "outcome was known" in line]
     assert len(lines) == 1 and "cannot be checked: days such as '12/1/2026' are not in the form 2026-05-31" in lines[0]
 
 
-def test_people_with_almost_equal_names_are_reported(known: Ratings) -> None:
-    names = [f"c{row}" for row in range(len(known) - 5)]
+def test_people_with_almost_equal_names_are_reported(clean_ratings: Ratings) -> None:
+    names = [f"c{row}" for row in range(len(clean_ratings) - 5)]
     spelled = [*names, "Zoë  Lee", "zoe\u0308 lee", "7", "7.0", "c\u200b1"]
-    (printed,) = warn(with_column(known, "candidate_id", spelled))
+    (printed,) = warn(with_column(clean_ratings, "candidate_id", spelled))
     assert printed.startswith("6 of candidate_id are written almost alike, such as '7' and '7.0': if they are the same")
 
 
-def test_an_outcome_known_in_the_future_is_reported(known: Ratings) -> None:
+def test_an_outcome_known_in_the_future_is_reported(clean_ratings: Ratings) -> None:
     here = datetime.now(UTC).date()
-    days = [f"{here + timedelta(days=3)}T09:00", "1.1.2999", *[str(here)] * (len(known) - 2)]
-    (printed,) = warn(with_column(known, "outcome_on", days))
+    days = [f"{here + timedelta(days=3)}T09:00", "1.1.2999", *[str(here)] * (len(clean_ratings) - 2)]
+    (printed,) = warn(with_column(clean_ratings, "outcome_on", days))
     assert printed.startswith("2 rows have an outcome known in the future, such as on 2999-01-01: correct `outcome_on`")
 
 
-def test_late_ratings_few_offers_and_empty_signals_are_reported(known: Ratings) -> None:
-    late = with_column(known, "rated_on", ["2020-01-01"] * 3 + [""] * (len(known) - 3))
-    assert warn(with_column(late, "outcome_on", ["2019-12-31"] * len(known))) == [
+def test_late_ratings_few_offers_and_empty_signals_are_reported(clean_ratings: Ratings) -> None:
+    late = with_column(clean_ratings, "rated_on", ["2020-01-01"] * 3 + [""] * (len(clean_ratings) - 3))
+    assert warn(with_column(late, "outcome_on", ["2019-12-31"] * len(clean_ratings))) == [
         "3 rows were rated after the outcome was known: such ratings leak the outcome."
     ]
-    assert "Only" in warn(known.rows(np.arange(80)))[0]
-    values = known.values.copy()
+    assert "Only" in warn(clean_ratings.rows(np.arange(80)))[0]
+    values = clean_ratings.values.copy()
     values[:, 3] = np.nan
-    assert warn(replace(known, values=values)) == [f"Never rated: {known.catalogue.names[3]}."]
+    assert warn(replace(clean_ratings, values=values)) == [f"Never rated: {clean_ratings.catalogue.names[3]}."]
 
 
 @pytest.mark.parametrize(
@@ -184,37 +197,37 @@ def test_late_ratings_few_offers_and_empty_signals_are_reported(known: Ratings) 
     ],
 )
 def test_an_auc_too_high_for_its_role_is_reported(
-    known: Ratings, roles: list[str] | None, by_role: dict[str, float], auc: float, fires: bool
+    clean_ratings: Ratings, roles: list[str] | None, by_role: dict[str, float], auc: float, fires: bool
 ) -> None:
     def score(value: float) -> dict[str, Score]:
         return {"roc_auc": Score(value, value - 0.03, value + 0.03, 400)}
 
     measured = {"scores": score(auc), "scores_by_role": {role: score(value) for role, value in by_role.items()}}
-    found = warn(known, **measured, roles=None if roles is None else np.array(roles))
+    found = warn(clean_ratings, **measured, roles=None if roles is None else np.array(roles))
     assert [("suspiciously well" in printed and "n = 400" in printed) for printed in found] == [True] * fires
 
 
-def test_a_signal_that_reveals_the_outcome_is_reported(known: Ratings) -> None:
-    folds = list(KFold(5, shuffle=True, random_state=0).split(known.values))
-    resampling = GroupBootstrap(np.arange(len(known)), 50, 0)
-    assert revealing_signals(known, folds, resampling) == {}
-    values = known.values.copy()
+def test_a_signal_that_reveals_the_outcome_is_reported(clean_ratings: Ratings) -> None:
+    folds = list(KFold(5, shuffle=True, random_state=0).split(clean_ratings.values))
+    resampling = GroupBootstrap(np.arange(len(clean_ratings)), 50, 0)
+    assert revealing_signals(clean_ratings, folds, resampling) == {}
+    values = clean_ratings.values.copy()
     rng = np.random.default_rng(0)
-    values[:, 2] = np.where(rng.random(len(known)) < 0.95, 1 + 4 * known.y, 3)
-    values[known.y == 0, 7] = np.nan  # filled in for those only who had an offer
-    printed = replace(known, values=values)
+    values[:, 2] = np.where(rng.random(len(clean_ratings)) < 0.95, 1 + 4 * clean_ratings.y, 3)
+    values[clean_ratings.y == 0, 7] = np.nan  # filled in for those only who had an offer
+    printed = replace(clean_ratings, values=values)
     found = revealing_signals(printed, folds, resampling)
-    assert set(found) == {known.catalogue.names[2], known.catalogue.names[7]}
+    assert set(found) == {clean_ratings.catalogue.names[2], clean_ratings.catalogue.names[7]}
     warnings = [warning for warning in warn(printed, revealing=found) if "gives the outcome away" in warning]
     assert len(warnings) == 2
-    assert all(f"n = {len(known)}" in warning for warning in warnings)
+    assert all(f"n = {len(clean_ratings)}" in warning for warning in warnings)
 
 
-def test_unstable_importances_are_reported(known: Ratings) -> None:
+def test_unstable_importances_are_reported(clean_ratings: Ratings) -> None:
     def importances(top: float) -> dict[str, Importance]:
         score = Score(0.1, 0.0, 0.2, 400)
-        return {name: Importance(score, score, top) for name in known.catalogue.names}
+        return {name: Importance(score, score, top) for name in clean_ratings.catalogue.names}
 
-    assert warn(known, importances=importances(0.6)) == []
-    (printed,) = warn(known, importances=importances(0.4))
+    assert warn(clean_ratings, importances=importances(0.6)) == []
+    (printed,) = warn(clean_ratings, importances=importances(0.4))
     assert "has 2.0 among its own 5, on average over 25 models" in printed

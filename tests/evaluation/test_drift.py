@@ -32,7 +32,7 @@ Y = np.array([0.0, 0, 1, 0, 1, 0, 0, 1, 1, 1, 1, 1])
 
 
 @pytest.fixture(scope="module")
-def learned() -> OfferModel:
+def trained_model() -> OfferModel:
     """A model of 420 rows, with counts of what they looked like; two folds give likelihoods that are out of fold."""
     known = simulate_interviews(470, seed=21).labelled()
     assert known.groups is not None
@@ -129,28 +129,28 @@ def test_reversed_outcomes_give_a_finite_calibration_slope() -> None:
     assert result.slope and np.isfinite(result.slope.high)
 
 
-def test_drifted_signals_raise_an_alarm_and_unchanged_data_do_not(learned: OfferModel) -> None:
+def test_drifted_signals_raise_an_alarm_and_unchanged_data_do_not(trained_model: OfferModel) -> None:
     """A small version of experiments/benchmark/drift.py: 60 current rows, 24 signals, half a standard deviation in three."""
     alarms = {"same": 0, "moved": 0}
     rng = np.random.default_rng(3)
     for seed in range(20):
         current = simulate_interviews(60, seed=1000 + seed)
-        signals = rng.choice(learned.signals, 3, replace=False).tolist()
+        signals = rng.choice(trained_model.signals, 3, replace=False).tolist()
         for name, rows in (("same", current), ("moved", add_drift(current, signals, by=-0.5, seed=seed))):
-            alarms[name] += any(test.significant for test in corrected(drift_tests(learned, rows)))
+            alarms[name] += any(test.significant for test in corrected(drift_tests(trained_model, rows)))
     assert alarms["same"] <= 3
     assert alarms["moved"] >= 15
 
 
-def test_drifted_signals_missingness_and_roles_are_named(learned: OfferModel) -> None:
+def test_drifted_signals_missingness_and_roles_are_named(trained_model: OfferModel) -> None:
     current = simulate_interviews(200, seed=77)
     moved = add_drift(current, ["mutual_rapport"], by=-0.6, seed=1)
     values = moved.values.copy()
-    values[:80, learned.signals.index("next_steps_timeline")] = np.nan
+    values[:80, trained_model.signals.index("next_steps_timeline")] = np.nan
     roles = moved.columns["rater_role"].copy()
     roles[:] = "candidate"
     moved = replace(moved, values=values, columns={**moved.columns, "rater_role": roles})
-    named = {(test.kind, test.name) for test in check_drift(learned, moved).significant}
+    named = {(test.kind, test.name) for test in check_drift(trained_model, moved).significant}
     assert {
         ("level given others", "mutual_rapport"),
         ("missing", "next_steps_timeline"),
@@ -158,63 +158,65 @@ def test_drifted_signals_missingness_and_roles_are_named(learned: OfferModel) ->
     } <= named
 
 
-def test_likelihoods_are_compared_with_out_of_fold_likelihoods(learned: OfferModel) -> None:
+def test_likelihoods_are_compared_with_out_of_fold_likelihoods(trained_model: OfferModel) -> None:
     good = simulate_interviews(600, seed=5)
-    p = probability(learned.log_odds(good.features.to_numpy()))
+    p = probability(trained_model.log_odds(good.features.to_numpy()))
     best = good.rows(np.argsort(p)[-100:])
-    moved = {test.kind for test in check_drift(learned, best).significant}
+    moved = {test.kind for test in check_drift(trained_model, best).significant}
     assert "likelihood" in moved
-    (test,) = (test for test in drift_tests(learned, best) if test.kind == "likelihood")
+    (test,) = (test for test in drift_tests(trained_model, best) if test.kind == "likelihood")
     assert test.value > 0.75
     assert test.current > test.reference + 0.1
 
 
-def test_calibration_raises_an_alarm_only_with_outcomes(learned: OfferModel) -> None:
+def test_calibration_raises_an_alarm_only_with_outcomes(trained_model: OfferModel) -> None:
     current = simulate_interviews(200, seed=6).labelled()
     wrong = replace(current, y=1 - current.y)
-    assert "calibration" in {test.kind for test in check_drift(learned, wrong).significant}
+    assert "calibration" in {test.kind for test in check_drift(trained_model, wrong).significant}
     y = np.where(np.arange(len(wrong)) % 2, wrong.y, np.nan)
-    check = check_drift(learned, replace(wrong, y=y))
+    check = check_drift(trained_model, replace(wrong, y=y))
     assert "calibration" not in {test.kind for test in check.tests}
     assert any("not judged" in reason for reason in check.not_tested)
 
 
-def test_rows_of_one_person_do_not_count_as_independent(learned: OfferModel) -> None:
+def test_rows_of_one_person_do_not_count_as_independent(trained_model: OfferModel) -> None:
     """Sixty rows of three people carry hardly more information than three rows."""
     one = simulate_interviews(60, seed=9)
     few = replace(one, columns={**one.columns, "candidate_id": np.repeat(["a", "b", "c"], 20).astype(object)})
-    alone, together = ([test for test in drift_tests(learned, rows) if test.kind == "level"] for rows in (one, few))
+    alone, together = (
+        [test for test in drift_tests(trained_model, rows) if test.kind == "level"] for rows in (one, few)
+    )
     assert all(b.p >= a.p for a, b in zip(alone, together, strict=True))
     assert sum(b.high - b.low for b in together) > 1.5 * sum(a.high - a.low for a in alone)
 
 
-def test_a_model_without_likelihood_counts_is_compared_by_ratings_alone(learned: OfferModel) -> None:
-    check = check_drift(replace(learned, reference=None), simulate_interviews(60, seed=4))
+def test_a_model_without_likelihood_counts_is_compared_by_ratings_alone(trained_model: OfferModel) -> None:
+    check = check_drift(replace(trained_model, reference=None), simulate_interviews(60, seed=4))
     assert {"rated", "likelihood"}.isdisjoint(test.kind for test in check.tests)
     assert "older" in " ".join(check.not_tested)
 
 
-def test_drift_without_enough_rows_is_refused(learned: OfferModel) -> None:
+def test_drift_without_enough_rows_is_refused(trained_model: OfferModel) -> None:
     with pytest.raises(ConfigError, match="19 rows; drift needs at least 20"):
-        check_drift(learned, simulate_interviews(19, seed=1))
+        check_drift(trained_model, simulate_interviews(19, seed=1))
     with pytest.raises(ConfigError, match="no training rows to compare with"):
         check_drift(OfferModel.published(), simulate_interviews(60, seed=1))
 
 
-def test_unrated_signals_are_named(learned: OfferModel) -> None:
+def test_unrated_signals_are_named(trained_model: OfferModel) -> None:
     rows: Ratings = simulate_interviews(60, seed=2)
     values = rows.values.copy()
     values[:, :2] = np.nan
-    check = check_drift(learned, replace(rows, values=values))
-    assert ", ".join(learned.signals[:2]) in " ".join(check.not_tested)
-    assert {test.name for test in check.significant if test.kind == "missing"} == set(learned.signals[:2])
+    check = check_drift(trained_model, replace(rows, values=values))
+    assert ", ".join(trained_model.signals[:2]) in " ".join(check.not_tested)
+    assert {test.name for test in check.significant if test.kind == "missing"} == set(trained_model.signals[:2])
 
 
-def test_reference_counts_survive_saving_and_invalid_ones_are_refused(learned: OfferModel) -> None:
-    again = OfferModel.from_dict(learned.to_dict() | {"fingerprint": learned.fingerprint})
-    assert again.reference and learned.reference
-    assert again.reference.to_dict() == learned.reference.to_dict()
-    good = learned.reference.to_dict()
+def test_reference_counts_survive_saving_and_invalid_ones_are_refused(trained_model: OfferModel) -> None:
+    again = OfferModel.from_dict(trained_model.to_dict() | {"fingerprint": trained_model.fingerprint})
+    assert again.reference and trained_model.reference
+    assert again.reference.to_dict() == trained_model.reference.to_dict()
+    good = trained_model.reference.to_dict()
     for wrong in (
         {"edges": [0.5, 0.4]},
         {"likelihood": [1.0]},

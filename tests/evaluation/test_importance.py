@@ -19,7 +19,7 @@ STRONG, WEAK = "next_steps_timeline", "candidate_enthusiasm"
 
 
 @pytest.fixture(scope="module")
-def planted() -> Ratings:
+def planted_ratings() -> Ratings:
     """Ratings without any order, and outcomes that follow one signal strongly and another a little."""
     ratings = simulate_interviews(900, seed=1)
     rng = np.random.default_rng(0)
@@ -30,40 +30,45 @@ def planted() -> Ratings:
 
 
 @pytest.fixture(scope="module")
-def found(planted: Ratings) -> TrainingResult:
-    return train(planted, QUICK, curve=False)
+def planted_training(planted_ratings: Ratings) -> TrainingResult:
+    return train(planted_ratings, QUICK, curve=False)
 
 
-def test_planted_signals_are_important_and_others_are_not(found: TrainingResult) -> None:
-    assert list(found.importances)[:2] == [STRONG, WEAK]
+def test_planted_signals_are_important_and_others_are_not(planted_training: TrainingResult) -> None:
+    assert list(planted_training.importances)[:2] == [STRONG, WEAK]
     for name in (STRONG, WEAK):
-        assert found.importances[name].permutation.low > 0
-        assert found.importances[name].top == 1
-    others = [item for name, item in found.importances.items() if name not in (STRONG, WEAK)]
+        assert planted_training.importances[name].permutation.low > 0
+        assert planted_training.importances[name].top == 1
+    others = [item for name, item in planted_training.importances.items() if name not in (STRONG, WEAK)]
     assert all(abs(item.permutation.value) < 0.01 for item in others)
     assert np.mean([item.permutation.low <= 0 <= item.permutation.high for item in others]) > 0.8
-    tops = [item.top for item in found.importances.values()]
+    tops = [item.top for item in planted_training.importances.values()]
     assert sum(top for top in tops if top is not None) == pytest.approx(5)
 
 
-def test_contributions_equal_those_of_the_model(found: TrainingResult) -> None:
-    model = found.model
-    assert {name: item.contribution.value for name, item in found.importances.items()} == pytest.approx(
+def test_contributions_equal_those_of_the_model(planted_training: TrainingResult) -> None:
+    model = planted_training.model
+    assert {name: item.contribution.value for name, item in planted_training.importances.items()} == pytest.approx(
         model.feature_importances
     )
-    for item in found.importances.values():
+    for item in planted_training.importances.values():
         assert 0 <= item.contribution.low <= item.contribution.value <= item.contribution.high
 
 
-def test_families_and_sides_sum_the_contributions_of_their_signals(found: TrainingResult, planted: Ratings) -> None:
-    added = found.model.contributions(planted.features.to_numpy())
-    kinds = signal_groups(planted.catalogue)
-    for kind, printed in (("family", found.importances_by_family), ("side", found.importances_by_side)):
+def test_families_and_sides_sum_the_contributions_of_their_signals(
+    planted_training: TrainingResult, planted_ratings: Ratings
+) -> None:
+    added = planted_training.model.contributions(planted_ratings.features.to_numpy())
+    kinds = signal_groups(planted_ratings.catalogue)
+    for kind, printed in (
+        ("family", planted_training.importances_by_family),
+        ("side", planted_training.importances_by_side),
+    ):
         assert set(printed) == set(kinds[kind])
         for name, columns in kinds[kind].items():
             assert printed[name].contribution.value == pytest.approx(np.abs(added[:, columns].sum(axis=1)).mean())
-    assert next(iter(found.importances_by_family)) == "follow_up"
-    signals = len(planted.catalogue.names)
+    assert next(iter(planted_training.importances_by_family)) == "follow_up"
+    signals = len(planted_ratings.catalogue.names)
     assert sorted(chain(*kinds["family"].values())) == list(range(signals + 1))
     assert sorted(chain(*kinds["side"].values())) == list(range(signals))
 
@@ -84,26 +89,26 @@ def test_signals_of_a_family_are_permuted_together() -> None:
     assert lost[names.index("follow_up")] > 1.2 * apart > 0
 
 
-def test_signals_with_nearly_equal_ratings_are_named(planted: Ratings) -> None:
-    names, labels = planted.catalogue.names, [signal.label for signal in planted.catalogue.signals]
+def test_signals_with_nearly_equal_ratings_are_named(planted_ratings: Ratings) -> None:
+    names, labels = planted_ratings.catalogue.names, [signal.label for signal in planted_ratings.catalogue.signals]
     j, k = names.index(STRONG), names.index("mutual_respect")
-    values = planted.values.copy()
+    values = planted_ratings.values.copy()
     rng = np.random.default_rng(0)
     values[:, k] = np.where(rng.random(len(values)) < 0.1, values[:, k], values[:, j])
     values[rng.random(len(values)) < 0.2, k] = np.nan
-    copied = replace(planted, values=values)
+    copied = replace(planted_ratings, values=values)
     both = (~np.isnan(values[:, [j, k]]).any(axis=1)).sum()
     (printed,) = correlated_signals(copied)
     assert printed.startswith(f"{labels[min(j, k)]} and {labels[max(j, k)]} are rated almost alike (r = 0.9")
     assert f"n = {both:,}" in printed
-    assert correlated_signals(planted) == ()
+    assert correlated_signals(planted_ratings) == ()
     few = copied.rows(np.arange(250))
     found = train(few, replace(QUICK, folds=2, repeats=1, resamples=20), curve=False)
     assert found.halo == correlated_signals(few)
     assert len(found.halo) == 1
     assert "read their importances together" in " ".join(render_training(found).split())
     values[:] = values[:, [j]]
-    assert len(correlated_signals(replace(planted, values=values))) == 6  # a handful, and how many more
+    assert len(correlated_signals(replace(planted_ratings, values=values))) == 6  # a handful, and how many more
 
 
 def test_importance_intervals_account_for_groups(model: OfferModel, interviews: Ratings) -> None:

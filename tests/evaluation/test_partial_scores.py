@@ -51,18 +51,22 @@ def test_a_subset_keeps_its_signals_and_the_rater_role(part: Subset) -> None:
         assert (after.mean(axis=0) > 0.5 * part.count / p).all()  # every signal has its turn
 
 
-def test_all_signals_score_as_the_model_does_and_fewer_score_lower(result: TrainingResult) -> None:
-    measured = result.partial_scores
+def test_all_signals_score_as_the_model_does_and_fewer_score_lower(training_result: TrainingResult) -> None:
+    measured = training_result.partial_scores
     assert list(measured) == list(NAMES)
     for metric in ("log_loss", "roc_auc", "calibration_slope"):
-        assert measured["all"][metric].value == pytest.approx(result.scores[metric].value)
+        assert measured["all"][metric].value == pytest.approx(training_result.scores[metric].value)
     auc = {name: by["roc_auc"] for name, by in measured.items()}
     assert auc["all"].value > auc["random:3"].value > 0.5
-    assert all(score.low < score.value < score.high and 0 < score.n <= result.data["n"] for score in auc.values())
+    assert all(
+        score.low < score.value < score.high and 0 < score.n <= training_result.data["n"] for score in auc.values()
+    )
 
 
-def test_an_answer_from_few_ratings_states_the_score_of_such_answers(result: TrainingResult, tmp_path: Path) -> None:
-    model = OfferModel.load(result.model.save(tmp_path / "model.json"))
+def test_an_answer_from_few_ratings_states_the_score_of_such_answers(
+    training_result: TrainingResult, tmp_path: Path
+) -> None:
+    model = OfferModel.load(training_result.model.save(tmp_path / "model.json"))
     follow_up = [signal.name for signal in SHIPPED.signals if signal.family == "follow_up"]
     for names, part in (
         (own(SHIPPED), "side:candidate"),
@@ -73,7 +77,7 @@ def test_an_answer_from_few_ratings_states_the_score_of_such_answers(result: Tra
     ):
         notes = model.predict(dict.fromkeys(names, 4)).notes
         (thin,) = [note for note in notes if note.startswith("Few ratings")]
-        auc = result.partial_scores[part]["roc_auc"]
+        auc = training_result.partial_scores[part]["roc_auc"]
         value, low, high = (
             round(figure, DIGITS) for figure in (auc.value, auc.low, auc.high)
         )  # as the model keeps them
@@ -118,11 +122,14 @@ def test_a_page_shows_implied_contributions_and_none_for_an_empty_form(model: Of
     assert {row["implied"] for row in whole["technical"]["rows"]} == {"0.000"}
 
 
-def test_the_cost_of_directions_is_measured_if_there_are_any(result: TrainingResult) -> None:
-    cost = result.direction_cost
+def test_the_cost_of_directions_is_measured_if_there_are_any(training_result: TrainingResult) -> None:
+    cost = training_result.direction_cost
     assert cost
     assert cost.cost.low < cost.cost.value < cost.cost.high
-    assert cost.cost.high - cost.cost.low < result.scores["log_loss"].high - result.scores["log_loss"].low  # paired
+    assert (
+        cost.cost.high - cost.cost.low
+        < training_result.scores["log_loss"].high - training_result.scores["log_loss"].low
+    )  # paired
     known = simulate_interviews(60, seed=1)
     signals = tuple(replace(signal, better="either") for signal in SHIPPED.signals)
     free = replace(known, catalogue=replace(SHIPPED, signals=signals))

@@ -63,7 +63,7 @@ def test_predict_and_predict_many_agree(model: OfferModel) -> None:
 
 
 @pytest.fixture(scope="module")
-def paired(model: OfferModel) -> OfferModel:
+def model_with_pairs(model: OfferModel) -> OfferModel:
     """The model with a table for every pair of signals and inputs, and for a triple."""
     rng = np.random.default_rng(0)
     cells = {name: len(table) for name, table in model.tables.items()}
@@ -76,7 +76,7 @@ def paired(model: OfferModel) -> OfferModel:
 @given(seed=st.integers(0, 2**32 - 1), whole=st.floats(0, 1), gaps=st.sampled_from([0.0, 0.05, 0.5, 0.97]))
 @settings(max_examples=EXAMPLES or 15, deadline=None)
 def test_all_evaluation_paths_agree(
-    model: OfferModel, paired: OfferModel, seed: int, whole: float, gaps: float
+    model: OfferModel, model_with_pairs: OfferModel, seed: int, whole: float, gaps: float
 ) -> None:
     """On the knots, half way and anywhere, with gaps and roles: one row, many rows, with or without reasons."""
     rng = np.random.default_rng(seed)
@@ -88,7 +88,7 @@ def test_all_evaluation_paths_agree(
     frame = pd.DataFrame(values, columns=list(model.signals))
     frame["rater_role"] = pd.Categorical([role or None for role in roles], levels) if seed % 2 else roles
     ratings = Ratings.from_frame(frame, model.catalogue)
-    for either in (model, paired, replace(paired, pairs=paired.pairs[::7], triples=())):
+    for either in (model, model_with_pairs, replace(model_with_pairs, pairs=model_with_pairs.pairs[::7], triples=())):
         ones = list(either.predict_each(ratings, base_rate=0.3))
         expected = np.array([[one.offer_probability, one.interval.low, one.interval.high] for one in ones])
         many = either.predict_many(frame, base_rate=0.3)
@@ -103,11 +103,11 @@ def test_all_evaluation_paths_agree(
         np.testing.assert_allclose([one.log_odds for one in ones], log_odds + shift, rtol=0, atol=1e-12)
 
 
-def test_an_answer_does_not_depend_on_other_rows(paired: OfferModel) -> None:
+def test_an_answer_does_not_depend_on_other_rows(model_with_pairs: OfferModel) -> None:
     frame = simulate_interviews(50, seed=2).X
-    alone = paired.predict_many(frame.iloc[:20])
+    alone = model_with_pairs.predict_many(frame.iloc[:20])
     frame.iloc[20:, 3] = 2.22
-    np.testing.assert_array_equal(paired.predict_many(frame).iloc[:20], alone)
+    np.testing.assert_array_equal(model_with_pairs.predict_many(frame).iloc[:20], alone)
 
 
 def test_tables_too_large_to_fuse_are_looked_up_correctly(model: OfferModel) -> None:

@@ -31,24 +31,24 @@ def log_loss(model: OfferModel, X: Floats, y: Floats) -> float:
 
 
 @pytest.fixture(scope="module")
-def rows() -> tuple[Floats, Floats]:
+def training_rows() -> tuple[Floats, Floats]:
     known = simulate_interviews(1200, seed=11).labelled()
     return known.features.to_numpy()[:1000], known.y[:1000]
 
 
 @pytest.fixture(scope="module")
-def fresh() -> tuple[Floats, Floats]:
+def new_rows() -> tuple[Floats, Floats]:
     known = simulate_interviews(5000, seed=4321).labelled()
     return known.features.to_numpy(), known.y
 
 
 @pytest.fixture(scope="module")
-def simulated(rows: tuple[Floats, Floats]) -> OfferModel:
-    return fitted(*rows)
+def simulated_model(training_rows: tuple[Floats, Floats]) -> OfferModel:
+    return fitted(*training_rows)
 
 
 @pytest.fixture(scope="module")
-def boosted() -> OfferModel:
+def boosted_model() -> OfferModel:
     """A model whose boosters have weight: signals that act together, all of them for the better, on odd scales."""
     rng = np.random.default_rng(0)
     X = rng.integers(1, 6, (700, 5)).astype(float)
@@ -67,8 +67,8 @@ def boosted() -> OfferModel:
 
 
 @pytest.mark.parametrize("name", ["prior", "simulated"])
-def test_better_own_ratings_alone_raise_the_likelihood(name: str, simulated: OfferModel) -> None:
-    model = OfferModel.published() if name == "prior" else simulated
+def test_better_own_ratings_alone_raise_the_likelihood(name: str, simulated_model: OfferModel) -> None:
+    model = OfferModel.published() if name == "prior" else simulated_model
     answers = [
         model.predict({"rater_role": "candidate", **dict.fromkeys(OWN, rating)}).offer_probability
         for rating in range(1, 6)
@@ -81,10 +81,10 @@ def test_better_own_ratings_alone_raise_the_likelihood(name: str, simulated: Off
 @given(data=st.data())
 @settings(max_examples=EXAMPLES or 100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_better_rating_never_lowers_the_likelihood(
-    name: str, simulated: OfferModel, boosted: OfferModel, data: st.DataObject
+    name: str, simulated_model: OfferModel, boosted_model: OfferModel, data: st.DataObject
 ) -> None:
     """Whatever else is rated, whoever rates."""
-    model = {"prior": OfferModel.published(), "simulated": simulated, "boosted": boosted}[name]
+    model = {"prior": OfferModel.published(), "simulated": simulated_model, "boosted": boosted_model}[name]
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     p, directions = len(model.signals), np.array(model.catalogue.directions)
     values = rng.uniform(1, 5, (40, p))
@@ -103,9 +103,9 @@ def test_a_better_rating_never_lowers_the_likelihood(
 
 @pytest.mark.parametrize("name", ["prior", "simulated", "boosted"])
 def test_baseline_and_contributions_add_up_for_partial_ratings(
-    name: str, simulated: OfferModel, boosted: OfferModel
+    name: str, simulated_model: OfferModel, boosted_model: OfferModel
 ) -> None:
-    model = {"prior": OfferModel.published(), "simulated": simulated, "boosted": boosted}[name]
+    model = {"prior": OfferModel.published(), "simulated": simulated_model, "boosted": boosted_model}[name]
     rng = np.random.default_rng(1)
     for _ in range(100):
         some = rng.random(len(model.signals)) < rng.random()
@@ -125,8 +125,8 @@ def model_rows(model: OfferModel, ratings: dict[str, float]) -> pd.DataFrame:
     return pd.DataFrame([{name: ratings.get(name, np.nan) for name in model.signals}])
 
 
-def test_no_rating_gives_exactly_the_base_rate(simulated: OfferModel) -> None:
-    for model in (simulated, OfferModel.published()):
+def test_no_rating_gives_exactly_the_base_rate(simulated_model: OfferModel) -> None:
+    for model in (simulated_model, OfferModel.published()):
         for ratings in ({}, {"rater_role": "candidate"}):
             assert model.predict(ratings).offer_probability == model.base_rate
             assert model.predict(ratings, base_rate=0.3).offer_probability == 0.3
@@ -134,33 +134,33 @@ def test_no_rating_gives_exactly_the_base_rate(simulated: OfferModel) -> None:
 
 
 def test_partial_answers_match_a_model_of_just_these_signals(
-    rows: tuple[Floats, Floats], fresh: tuple[Floats, Floats], simulated: OfferModel
+    training_rows: tuple[Floats, Floats], new_rows: tuple[Floats, Floats], simulated_model: OfferModel
 ) -> None:
-    (X, y), (T, t) = rows, fresh
+    (X, y), (T, t) = training_rows, new_rows
     for side in ("candidate", "interviewer"):
         left_out = [signal.name for signal in SHIPPED.signals if signal.side != side]
         kept = [*(j for j, signal in enumerate(SHIPPED.signals) if signal.side == side), P]
         masked = T.copy()
         masked[:, [j for j in range(P) if j not in kept]] = np.nan
         refit = fitted(X[:, kept], y, SHIPPED.without(left_out))
-        assert log_loss(simulated, masked, t) < 1.005 * log_loss(refit, T[:, kept], t)
+        assert log_loss(simulated_model, masked, t) < 1.005 * log_loss(refit, T[:, kept], t)
 
 
 def test_training_with_two_thirds_missing_costs_little_log_loss(
-    rows: tuple[Floats, Floats], fresh: tuple[Floats, Floats], simulated: OfferModel
+    training_rows: tuple[Floats, Floats], new_rows: tuple[Floats, Floats], simulated_model: OfferModel
 ) -> None:
-    X, y = rows
+    X, y = training_rows
     rng = np.random.default_rng(0)
     order = np.argsort(np.argsort(rng.random((len(X), P)), axis=1), axis=1)
     thin = X.copy()
     thin[:, :P][order >= P // 3] = np.nan
     model = fitted(thin, y)
-    assert log_loss(model, *fresh) < 1.03 * log_loss(simulated, *fresh)
+    assert log_loss(model, *new_rows) < 1.03 * log_loss(simulated_model, *new_rows)
     assert model.gaps.slope == 0 and model.factor_model and model.factor_model.missingness is None
 
 
-def test_informative_missingness_is_learned(rows: tuple[Floats, Floats]) -> None:
-    X, y = rows
+def test_informative_missingness_is_learned(training_rows: tuple[Floats, Floats]) -> None:
+    X, y = training_rows
     rng = np.random.default_rng(0)
     mean = np.nanmean(X[:, :P], axis=1, keepdims=True)
     thin = X.copy()
@@ -171,17 +171,17 @@ def test_informative_missingness_is_learned(rows: tuple[Floats, Floats]) -> None
     assert sum(item.log_odds for item in answer.contributions if item.rating is None) < -0.1
 
 
-def test_far_more_gaps_than_in_training_change_no_answer(simulated: OfferModel) -> None:
+def test_far_more_gaps_than_in_training_change_no_answer(simulated_model: OfferModel) -> None:
     """A short form is no sign of a bad interview, even if the few gaps in long ones were."""
-    known = simulated.factor_model
+    known = simulated_model.factor_model
     assert known
     k = known.loadings.shape[1]
     missingness = Missingness(mean=0.05, sd=0.05, most=0.2, loadings=np.append(-0.5, np.zeros(k - 1)), unique=0.75)
-    without = replace(simulated, gaps=Gaps())
+    without = replace(simulated_model, gaps=Gaps())
     informative = replace(without, gaps=Gaps(slope=-1.0, mean=0.05, most=0.2))
     both = replace(informative, factor_model=replace(known, missingness=missingness))
     for rated, applies in ((P, True), (P - 4, True), (P - 7, True), (P // 2, False), (3, False)):
-        ratings = dict.fromkeys(simulated.signals[:rated], 4.0)
+        ratings = dict.fromkeys(simulated_model.signals[:rated], 4.0)
         change = informative.predict(ratings).log_odds - without.predict(ratings).log_odds
         expected = {P: 0.05, P - 4: 0.05 - 4 / P, P - 7: (0.05 - 0.2) * (0.35 - 7 / P) / 0.15}.get(rated, 0.0)
         assert change == pytest.approx(expected, abs=1e-12)

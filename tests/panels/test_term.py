@@ -44,16 +44,16 @@ def team() -> SimulatedTeam:
 
 
 @pytest.fixture(scope="module")
-def result(team: SimulatedTeam) -> TrainingResult:
+def team_result(team: SimulatedTeam) -> TrainingResult:
     return train(team.ratings, QUICK, name="panels", curve=False)
 
 
 @pytest.fixture(scope="module")
-def model(result: TrainingResult) -> OfferModel:
-    return result.model
+def model(team_result: TrainingResult) -> OfferModel:
+    return team_result.model
 
 
-def rated(model: OfferModel, **more: object) -> dict[str, object]:
+def all_threes(model: OfferModel, **more: object) -> dict[str, object]:
     return {"ratings": dict.fromkeys(model.signals, 3), **more}
 
 
@@ -70,8 +70,8 @@ def test_rater_severities_are_recovered(panel: int) -> None:
             assert effects.rater / (effects.person + effects.rater + effects.rest) == pytest.approx(0.24, abs=0.06)
 
 
-def test_leniency_that_improves_log_loss_is_kept_and_lowers_answers(result: TrainingResult) -> None:
-    term = result.panel_term
+def test_leniency_that_improves_log_loss_is_kept_and_lowers_answers(team_result: TrainingResult) -> None:
+    term = team_result.panel_term
     assert term is not None
     assert term.kept
     assert term.gain is not None
@@ -79,17 +79,17 @@ def test_leniency_that_improves_log_loss_is_kept_and_lowers_answers(result: Trai
     assert term.slope.high < 0 < term.gain.value
     assert "is in the model" in str(term)
     assert f"improvement of log-loss {term.gain}" in str(term)
-    table = result.model.tables[LENIENCY]
+    table = team_result.model.tables[LENIENCY]
     assert table[0] > table[AVERAGE] > table[4]
-    assert result.model.trained_on["panels"]["kept"] is True
+    assert team_result.model.trained_on["panels"]["kept"] is True
 
 
 def test_audit_and_drift_recognise_the_training_rows(
-    team: SimulatedTeam, result: TrainingResult, tmp_path: Path
+    team: SimulatedTeam, team_result: TrainingResult, tmp_path: Path
 ) -> None:
-    looked_at = {test.name: test for test in drift_tests(result.model, team.ratings.labelled())}
+    looked_at = {test.name: test for test in drift_tests(team_result.model, team.ratings.labelled())}
     assert looked_at[LENIENCY].p > 0.05  # the rows learned from, read again, have not drifted
-    save(result, tmp_path / "model", experiment="pool")
+    save(team_result, tmp_path / "model", experiment="pool")
     write_csv(team.ratings, tmp_path / "rows.csv")
     person = team.ratings.catalogue.group
     assert person is not None and team.ratings.groups is not None
@@ -160,8 +160,8 @@ def test_leniency_of_confounded_raters_should_not_be_subtracted() -> None:
 
 
 def test_an_unknown_rater_counts_as_average(model: OfferModel) -> None:
-    new = model.predict(rated(model, panel=["somebody new"]))
-    average = model.predict(rated(model, panel_leniency="average"))
+    new = model.predict(all_threes(model, panel=["somebody new"]))
+    average = model.predict(all_threes(model, panel_leniency="average"))
     assert new.offer_probability == average.offer_probability
     assert "new to this model and counts as average" in new.notes[-1]
     assert new.interval.high - new.interval.low > average.interval.high - average.interval.low
@@ -179,7 +179,7 @@ def test_uncertain_leniency_widens_the_interval(model: OfferModel) -> None:
         return float(((ends[1] - ends[0]) / 2 / 1.6448536269514722) ** 2)
 
     known, given = (
-        variance(model.predict(rated(model, **more)))
+        variance(model.predict(all_threes(model, **more)))
         for more in ({"panel": name}, {"panel_leniency": LEVELS[level.code]})
     )
     assert known - given == pytest.approx(
@@ -192,7 +192,7 @@ def test_all_input_paths_agree_on_leniency(model: OfferModel, team: SimulatedTea
     table = model.raters
     assert table is not None
     highest = max(table.raters, key=lambda name: table.raters[name].leniency)
-    answer = model.predict(rated(model, panel=[highest, "new"]))
+    answer = model.predict(all_threes(model, panel=[highest, "new"]))
     reason = {item.signal: item for item in answer.contributions}[LENIENCY]
     assert reason.rating in LEVELS[AVERAGE:]
     assert reason.family == "context"

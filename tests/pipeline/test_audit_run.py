@@ -28,9 +28,9 @@ FORBIDDEN = ("compliant", "certified", "bias-free", "audit passed", "not high-ri
 
 
 @pytest.fixture
-def team(workplace: Path, kept: Path, interviews: Ratings) -> Path:
+def team(workplace: Path, training_folder: Path, interviews: Ratings) -> Path:
     """A working folder with a training, the file that it learned from, and a table of groups; the champion is its copy."""
-    shutil.copytree(kept, "experiments/models/tested")
+    shutil.copytree(training_folder, "experiments/models/tested")
     write_csv(interviews, "team.csv")
     groups = simulate_groups(interviews, seed=1, disparity=0.8)
     assert interviews.groups is not None

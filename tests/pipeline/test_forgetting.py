@@ -22,9 +22,9 @@ COLUMNS = ("person", "candidate_id")
 
 
 @pytest.fixture
-def team(workplace: Path, kept: Path, interviews: Ratings) -> Path:
+def team(workplace: Path, training_folder: Path, interviews: Ratings) -> Path:
     """A training whose model names team.csv as its source, that file, and the champion, which is a copy."""
-    shutil.copytree(kept, "experiments/models/tested")
+    shutil.copytree(training_folder, "experiments/models/tested")
     write_csv(interviews, "team.csv")
     path = workplace / "experiments/models/tested/model.json"
     model = OfferModel.load(path)

@@ -75,7 +75,7 @@ def equal(found: Any, expected: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def known() -> Ratings:
+def coded_ratings() -> Ratings:
     """Interviews in which "not applicable" tells, one of its own kind for each signal that has it."""
     rng = np.random.default_rng(4)
     values = rng.integers(1, 6, (N, 5)).astype(float)
@@ -90,8 +90,8 @@ def known() -> Ratings:
 
 
 @pytest.fixture(scope="module")
-def model(known: Ratings) -> OfferModel:
-    return OfferClassifier(CATALOGUE).fit(known.features, known.y).model_
+def model(coded_ratings: Ratings) -> OfferModel:
+    return OfferClassifier(CATALOGUE).fit(coded_ratings.features, coded_ratings.y).model_
 
 
 @given(cells=rows)
@@ -106,7 +106,14 @@ def test_all_input_paths_parse_codes_alike(cells: list[tuple[Any, ...]]) -> None
     frame = pd.DataFrame(dict(zip(names, zip(*cells, strict=True), strict=True)), dtype=object)
     equal(Ratings.from_frame(frame, CATALOGUE).values, expected)
     equal(np.column_stack(validated_columns(frame, CATALOGUE))[:, :5], expected)
-    numbers = pd.DataFrame([[np.nan if c is None else c if not isinstance(c, str) else v for c, v in zip(r, e, strict=True)] for r, e in zip(cells, expected, strict=True)], columns=list(names), dtype=float)  # fmt: skip
+    numbers = pd.DataFrame(
+        [
+            [np.nan if c is None else c if not isinstance(c, str) else v for c, v in zip(r, e, strict=True)]
+            for r, e in zip(cells, expected, strict=True)
+        ],
+        columns=list(names),
+        dtype=float,
+    )
     equal(np.column_stack(validated_columns(numbers, CATALOGUE))[:, :5], expected)
 
 
@@ -140,18 +147,22 @@ def test_unknown_codes_are_refused(column: str, cell: Any, says: str) -> None:
     assert error.value.problems[0].column == column
 
 
-def test_all_prediction_paths_handle_codes_alike(model: OfferModel, known: Ratings, tmp_path: Path) -> None:
+def test_all_prediction_paths_handle_codes_alike(model: OfferModel, coded_ratings: Ratings, tmp_path: Path) -> None:
     """One row, many, log-odds and files: also the contribution of each term and its words."""
-    many = model.predict_many(known, contributions=True)
-    for ours, answer, values in zip(many.to_numpy(), model.predict_each(known), known.values, strict=True):
+    many = model.predict_many(coded_ratings, contributions=True)
+    for ours, answer, values in zip(
+        many.to_numpy(), model.predict_each(coded_ratings), coded_ratings.values, strict=True
+    ):
         parts = [item.log_odds for item in answer.contributions]
         expected = [answer.offer_probability, answer.interval.low, answer.interval.high, answer.baseline, *parts]
         np.testing.assert_allclose(ours, expected, atol=1e-12)
         words = [item.rating == NOT_APPLICABLE for item in answer.contributions[:5]]
         assert words == (values == CATALOGUE.not_applicable_values).tolist()
         assert answer.not_rated == tuple(np.array(CATALOGUE.names)[np.isnan(values)])
-    classifier = OfferClassifier(CATALOGUE).fit(known.features, known.y)
-    np.testing.assert_allclose(classifier.predict_proba(known.features)[:, 1], many["offer_probability"], atol=1e-12)
+    classifier = OfferClassifier(CATALOGUE).fit(coded_ratings.features, coded_ratings.y)
+    np.testing.assert_allclose(
+        classifier.predict_proba(coded_ratings.features)[:, 1], many["offer_probability"], atol=1e-12
+    )
     assert {name: len(table) for name, table in model.tables.items()} == {
         "calm": 7,
         "clear": 7,
@@ -161,26 +172,36 @@ def test_all_prediction_paths_handle_codes_alike(model: OfferModel, known: Ratin
         "rater_role": 3,
     }
     loaded = OfferModel.load(model.save(tmp_path / "model.json"))
-    pd.testing.assert_frame_equal(loaded.predict_many(known, contributions=True), many)
+    pd.testing.assert_frame_equal(loaded.predict_many(coded_ratings, contributions=True), many)
     again = loaded.shape_functions()
     assert again[again["rating"] == NOT_APPLICABLE]["signal"].tolist() == ["calm", "clear", "warm"]
-    assert again[again["rating"] == NOT_APPLICABLE]["n"].tolist() == (known.values == CATALOGUE.not_applicable_values).sum(axis=0)[:3].tolist()  # fmt: skip
+    assert (
+        again[again["rating"] == NOT_APPLICABLE]["n"].tolist()
+        == (coded_ratings.values == CATALOGUE.not_applicable_values).sum(axis=0)[:3].tolist()
+    )
 
 
-def test_batch_reads_codes_in_every_format(model: OfferModel, known: Ratings, tmp_path: Path) -> None:
+def test_batch_reads_codes_in_every_format(model: OfferModel, coded_ratings: Ratings, tmp_path: Path) -> None:
     """Text, JSON Lines with words and with numbers, Parquet with whole numbers, floats and dictionaries."""
-    expected = model.predict_many(known)["offer_probability"].to_numpy()
-    role = known.columns["rater_role"]
-    write_csv(known, tmp_path / "a.csv")
+    expected = model.predict_many(coded_ratings)["offer_probability"].to_numpy()
+    role = coded_ratings.columns["rater_role"]
+    write_csv(coded_ratings, tmp_path / "a.csv")
     with (tmp_path / "a.jsonl").open("w") as lines:
         for number in range(N):
             codes = {"kind": None, "rater_role": role[number], "id": str(number)}
-            ratings = known.ratings_of_row(number)
-            record = {**codes, **ratings} if number % 2 else {"rater_role": role[number], "id": str(number), "ratings": ratings}  # fmt: skip
+            ratings = coded_ratings.ratings_of_row(number)
+            record = (
+                {**codes, **ratings}
+                if number % 2
+                else {"rater_role": role[number], "id": str(number), "ratings": ratings}
+            )
             lines.write(json.dumps(record) + "\n")
-    table = pa.table({"id": known.columns["id"], "rater_role": role})
+    table = pa.table({"id": coded_ratings.columns["id"], "rater_role": role})
     for j, (name, code) in enumerate(zip(CATALOGUE.names, (0, -1, 9, None, None), strict=True)):
-        cells = [code if value == CATALOGUE.not_applicable_values[j] else None if np.isnan(value) else value for value in known.values[:, j]]  # fmt: skip
+        cells = [
+            code if value == CATALOGUE.not_applicable_values[j] else None if np.isnan(value) else value
+            for value in coded_ratings.values[:, j]
+        ]
         column = pa.array(cells, pa.float64())
         if name in ("calm", "clear"):
             column = column.cast(pa.int8())
@@ -203,26 +224,29 @@ def test_batch_columns_are_coded_as_rows_are(model: OfferModel, cells: list[tupl
             if text:
                 column = pa.array(["" if cell is None else f"{cell}" for cell in given], pa.string())
             else:
-                column = pa.array([expected[i - 1, j] if isinstance(cell, str) else cell for i, cell in enumerate(given)], pa.float64())  # fmt: skip
+                column = pa.array(
+                    [expected[i - 1, j] if isinstance(cell, str) else cell for i, cell in enumerate(given)],
+                    pa.float64(),
+                )
             coded, bad, _ = Coder(model, text=text).code(pa.record_batch({name: column}), np.arange(len(given)))
             outside = wrong is not None and not (name == "warm" and wrong == 0.5)
             assert bad.tolist() == [outside, *[False] * len(cells)]
             equal(np.round(model.blocks.all_values(coded)[1:, j], 9), expected[:, j])
 
 
-def test_means_exclude_not_applicable(known: Ratings, model: OfferModel) -> None:
-    rated = (known.values >= CATALOGUE.ends[0]).any(axis=1)
-    mean, spread = mean_and_spread(known.values[rated], CATALOGUE)
+def test_means_exclude_not_applicable(coded_ratings: Ratings, model: OfferModel) -> None:
+    rated = (coded_ratings.values >= CATALOGUE.ends[0]).any(axis=1)
+    mean, spread = mean_and_spread(coded_ratings.values[rated], CATALOGUE)
     assert mean.min() >= 0
-    np.testing.assert_allclose(mean, mean_and_spread(known.rated_values[rated], CATALOGUE)[0])
+    np.testing.assert_allclose(mean, mean_and_spread(coded_ratings.rated_values[rated], CATALOGUE)[0])
     assert spread.max() <= 0.5
-    facts = data_quality(known)
-    other = (known.values == CATALOGUE.not_applicable_values).sum(axis=0)
+    facts = data_quality(coded_ratings)
+    other = (coded_ratings.values == CATALOGUE.not_applicable_values).sum(axis=0)
     assert facts.not_applicable == dict(zip(CATALOGUE.names[:3], other[:3].tolist(), strict=True))
-    assert facts.rated["calm"] + facts.not_applicable["calm"] + np.isnan(known.values[:, 0]).sum() == N
+    assert facts.rated["calm"] + facts.not_applicable["calm"] + np.isnan(coded_ratings.values[:, 0]).sum() == N
     for name in ("mean_rating", "logistic", "forest"):
-        fitted = baseline(name, CATALOGUE).fit(known.features, known.y)
-        inside = fitted[0].transform(known.features)
+        fitted = baseline(name, CATALOGUE).fit(coded_ratings.features, coded_ratings.y)
+        inside = fitted[0].transform(coded_ratings.features)
         assert np.nanmin(inside[:, :1] if name == "mean_rating" else inside[:, [0, 1, 3, 4]]) >= (
             0 if name == "mean_rating" else 1
         )

@@ -26,7 +26,7 @@ PAIRED = ("interviewer_energy", "mutual_respect")
 
 
 @pytest.fixture(scope="module")
-def paired(model: OfferModel) -> OfferModel:
+def model_with_pair(model: OfferModel) -> OfferModel:
     """The model with one strong pair of signals more."""
     return replace(model, pairs=(*model.pairs, Pair(*PAIRED, np.outer([2, 0, 0, 0, -1, 0], [1, 0, 0, 0, -1, 0]) / 3)))
 
@@ -55,27 +55,29 @@ def test_factors_are_centred_and_their_length_gives_the_interval(model: OfferMod
 
 @given(data=st.data())
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_pair_contributions_equal_their_part_of_the_contributions(paired: OfferModel, data: st.DataObject) -> None:
-    ratings = data.draw(interview(paired.catalogue))
-    some = paired.pair_contributions(ratings)
+def test_pair_contributions_equal_their_part_of_the_contributions(
+    model_with_pair: OfferModel, data: st.DataObject
+) -> None:
+    ratings = data.draw(interview(model_with_pair.catalogue))
+    some = model_with_pair.pair_contributions(ratings)
     assert [abs(size) for _, size in some] == sorted((abs(size) for _, size in some), reverse=True)
-    ratings |= {name: 3 for name in paired.signals if ratings.get(name) is None}
-    added = paired.pair_contributions(ratings)
-    assert len(added) == len(paired.pairs)
+    ratings |= {name: 3 for name in model_with_pair.signals if ratings.get(name) is None}
+    added = model_with_pair.pair_contributions(ratings)
+    assert len(added) == len(model_with_pair.pairs)
     assert [abs(size) for _, size in added] == sorted((abs(size) for _, size in added), reverse=True)
-    alone = {item.signal: item.log_odds for item in replace(paired, pairs=()).predict(ratings).contributions}
-    for item in paired.predict(ratings).contributions:
+    alone = {item.signal: item.log_odds for item in replace(model_with_pair, pairs=()).predict(ratings).contributions}
+    for item in model_with_pair.predict(ratings).contributions:
         halves = sum(size / 2 for pair, size in added for name in (pair.first, pair.second) if name == item.signal)
         assert item.log_odds == pytest.approx(alone[item.signal] + halves, abs=1e-12)
 
 
-def test_the_strongest_pairs_are_listed(paired: OfferModel) -> None:
-    (strongest, size), *others = paired.strongest_pairs(4)
+def test_the_strongest_pairs_are_listed(model_with_pair: OfferModel) -> None:
+    (strongest, size), *others = model_with_pair.strongest_pairs(4)
     assert (strongest.first, strongest.second, len(others)) == (*PAIRED, 3)
-    shares = [paired.counts[name] / paired.counts[name].sum() for name in PAIRED]
+    shares = [model_with_pair.counts[name] / model_with_pair.counts[name].sum() for name in PAIRED]
     assert size**2 == pytest.approx((np.outer(*shares) * strongest.log_odds**2).sum())
-    assert replace(paired, pairs=()).strongest_pairs() == []
-    assert replace(paired, pairs=()).pair_contributions({}) == []
+    assert replace(model_with_pair, pairs=()).strongest_pairs() == []
+    assert replace(model_with_pair, pairs=()).pair_contributions({}) == []
 
 
 def test_inspect_prints_text_and_json(run: Callable[..., Result], model: OfferModel, workplace: Path) -> None:
@@ -91,10 +93,10 @@ def test_inspect_prints_text_and_json(run: Callable[..., Result], model: OfferMo
     assert run("inspect", "--model", "absent").exit_code == 2
 
 
-def test_inspection_plots_are_drawn(paired: OfferModel, run: Callable[..., Result], workplace: Path) -> None:
-    assert [path.name for path in save_model_plots(paired, workplace)] == ["shapes.png", "pairs.png"]
+def test_inspection_plots_are_drawn(model_with_pair: OfferModel, run: Callable[..., Result], workplace: Path) -> None:
+    assert [path.name for path in save_model_plots(model_with_pair, workplace)] == ["shapes.png", "pairs.png"]
     assert (workplace / "pairs.png").read_bytes().startswith(b"\x89PNG")
-    plain = replace(paired, pairs=())
+    plain = replace(model_with_pair, pairs=())
     assert pair_plot(plain) is None
     plain.save("experiments/models/plain.json")
     done = run("inspect", "--model", "plain", "--plots", "drawn")
@@ -122,12 +124,15 @@ def test_predict_with_a_threshold_adds_what_would_change(run: Callable[..., Resu
         assert run("predict", *words).exit_code == code
 
 
-def test_families_and_sides_equal_those_of_the_training_report(result: TrainingResult) -> None:
+def test_families_and_sides_equal_those_of_the_training_report(training_result: TrainingResult) -> None:
     """Of summed contributions, which may cancel out; a sum of absolute values ranked the second family last."""
-    model, ratings = result.model, simulate_interviews(600, seed=5).labelled()
+    model, ratings = training_result.model, simulate_interviews(600, seed=5).labelled()
     data = model_data(OfferModel.from_dict({**model.to_dict(), "fingerprint": model.fingerprint}))
     added = pd.DataFrame(model.contributions(ratings.features.to_numpy()), columns=model.terms)
-    for kind, trained in (("family", result.importances_by_family), ("side", result.importances_by_side)):
+    for kind, trained in (
+        ("family", training_result.importances_by_family),
+        ("side", training_result.importances_by_side),
+    ):
         shown = data[f"{kind}_importances"]
         assert list(shown) == list(trained)
         assert shown == pytest.approx({name: item.contribution.value for name, item in trained.items()})

@@ -66,7 +66,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def awkward() -> TrainingResult:
+def awkward_result() -> TrainingResult:
     """54 signals of one family on four scales, no roles, no groups, no challengers, one pair, labels of the worst kind."""
     scales = (Scale(1, 5), Scale(0, 10), Scale(0, 1), Scale(0, 100, 2))
     signals = tuple(
@@ -86,32 +86,41 @@ def awkward() -> TrainingResult:
 
 
 @pytest.fixture(scope="module")
-def reports(kept: Path, awkward: TrainingResult, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def reports(
+    training_folder: Path, awkward_result: TrainingResult, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     """Three reports on disk: an ordinary one, an awkward one, and one of a training too small to be measured."""
     folder = tmp_path_factory.mktemp("my reports")
-    trained = {"awkward": awkward, "unmeasured": train(simulate_interviews(6, seed=1))}
+    trained = {"awkward": awkward_result, "unmeasured": train(simulate_interviews(6, seed=1))}
     made = {which: save_report(one, folder / "made" / f"{which}.html") for which, one in trained.items()}
-    return {"ordinary": Path(shutil.copy(kept / "report.html", folder / "made" / "ordinary.html")), **made}
+    return {"ordinary": Path(shutil.copy(training_folder / "report.html", folder / "made" / "ordinary.html")), **made}
 
 
-def test_the_training_report_has_every_section_and_score(reports: dict[str, Path], result: TrainingResult) -> None:
+def test_the_training_report_has_every_section_and_score(
+    reports: dict[str, Path], training_result: TrainingResult
+) -> None:
     page = Page(reports["ordinary"].read_text("utf-8"))
     assert page.texts("h2") == SECTIONS
-    assert page.texts("li")[: len(result.warnings)] == list(result.warnings)
+    assert page.texts("li")[: len(training_result.warnings)] == list(training_result.warnings)
     printed = " ".join(page.texts("body"))
-    parts = (*result.scores_by_role.values(), *result.partial_scores.values())
-    for score in (*result.scores.values(), *(by["roc_auc"] for by in parts)):
+    parts = (*training_result.scores_by_role.values(), *training_result.partial_scores.values())
+    for score in (*training_result.scores.values(), *(by["roc_auc"] for by in parts)):
         assert f"{score.value:.3f}" in printed
-    for statement in (result.learning_curve, result.transparency, result.direction_cost, *result.halo):
+    for statement in (
+        training_result.learning_curve,
+        training_result.transparency,
+        training_result.direction_cost,
+        *training_result.halo,
+    ):
         assert str(statement) in printed
-    labels = [signal.label for signal in result.model.catalogue.signals]
-    labels += [item.label for item in result.model.catalogue.inputs]
+    labels = [signal.label for signal in training_result.model.catalogue.signals]
+    labels += [item.label for item in training_result.model.catalogue.inputs]
     assert set(labels) <= set(page.texts("figcaption"))  # a shape function each
     assert all("SIMULATED" in page.texts(tag)[0] for tag in ("title", "h1", "div"))
 
 
-def test_the_same_result_gives_the_same_report(reports: dict[str, Path], result: TrainingResult) -> None:
-    assert render_report(result) == reports["ordinary"].read_text("utf-8")
+def test_the_same_result_gives_the_same_report(reports: dict[str, Path], training_result: TrainingResult) -> None:
+    assert render_report(training_result) == reports["ordinary"].read_text("utf-8")
 
 
 @pytest.mark.parametrize("which", ["ordinary", "awkward", "unmeasured"])

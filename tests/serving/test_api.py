@@ -87,13 +87,15 @@ def test_the_api_describes_the_model(client: TestClient, model: OfferModel) -> N
     assert client.get("/ready").json()["model"]["name"] == model.name
 
 
-def test_importances_have_the_intervals_of_their_training(kept: Path, result: TrainingResult) -> None:
-    client = TestClient(make_app(Settings(kept / "model.json")), base_url="http://localhost")
+def test_importances_have_the_intervals_of_their_training(
+    training_folder: Path, training_result: TrainingResult
+) -> None:
+    client = TestClient(make_app(Settings(training_folder / "model.json")), base_url="http://localhost")
     found = client.get("/v1/importances").json()
     for kind, measured in (
-        ("signal", result.importances),
-        ("family", result.importances_by_family),
-        ("side", result.importances_by_side),
+        ("signal", training_result.importances),
+        ("family", training_result.importances_by_family),
+        ("side", training_result.importances_by_side),
     ):
         assert found["measured"][kind] == {name: vars(item.contribution) for name, item in measured.items()}
     values = {name: figure["value"] for name, figure in found["measured"]["signal"].items()}

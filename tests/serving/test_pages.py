@@ -38,14 +38,14 @@ TITLE = "=1+1 <img src=x onerror=alert(1)>"  # a formula to a spreadsheet, and a
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("work")
 
 
 @pytest.fixture(scope="module")
-def address(work: Path) -> Iterator[str]:
-    PUBLISHED.save(work / "experiments/models/champion.json")  # which a new model may replace
-    yield from served(work)
+def address(work_folder: Path) -> Iterator[str]:
+    PUBLISHED.save(work_folder / "experiments/models/champion.json")  # which a new model may replace
+    yield from served(work_folder)
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
 
 
 @pytest.fixture(scope="module")
-def journal(work: Path, address: str) -> Journal:
-    return Journal(work / "my.journal")
+def journal(work_folder: Path, address: str) -> Journal:
+    return Journal(work_folder / "my.journal")
 
 
 def whole(share: float) -> str:
@@ -327,14 +327,14 @@ def test_the_pages_work_by_keyboard_alone(open_page: Open) -> None:
     arrive(page.get_by_text("All about this person is deleted for good."))
 
 
-def test_accuracy_by_role_belongs_to_the_model_in_use(kept: Path, result: TrainingResult) -> None:
+def test_accuracy_by_role_belongs_to_the_model_in_use(training_folder: Path, training_result: TrainingResult) -> None:
     roles = Catalogue.shipped().inputs[0].levels
-    found = accuracy_by_role(kept, result.model)
-    measured = {role: scores["roc_auc"] for role, scores in result.scores_by_role.items()}
+    found = accuracy_by_role(training_folder, training_result.model)
+    measured = {role: scores["roc_auc"] for role, scores in training_result.scores_by_role.items()}
     assert set(found) == set(measured) == set(roles)
     for role, score in measured.items():
         assert vars(found[role]) == pytest.approx(vars(score), abs=1e-4)  # a record is rounded
-    assert not accuracy_by_role(kept, PUBLISHED)
+    assert not accuracy_by_role(training_folder, PUBLISHED)
 
 
 def test_a_remote_user_enters_the_token_once() -> None:
@@ -474,7 +474,7 @@ def test_the_pages_fit_a_phone_and_pass_accessibility_checks(
             assert not small, path
 
 
-def test_a_new_model_is_compared_and_adopted(open_page: Open, work: Path, journal: Journal) -> None:
+def test_a_new_model_is_compared_and_adopted(open_page: Open, work_folder: Path, journal: Journal) -> None:
     page = open_page("/train")  # begun above
     page.get_by_role("heading", name="The new model").wait_for(timeout=60_000)
     printed = page.locator("#training").inner_text()
@@ -487,7 +487,7 @@ def test_a_new_model_is_compared_and_adopted(open_page: Open, work: Path, journa
     assert "published-evidence" in page.locator("footer").inner_text()
     page.get_by_role("button", name="Use the new model").click()
     page.get_by_text("It is now being served.").wait_for()
-    (folder,) = (work / "experiments/models").glob("journal-*")
+    (folder,) = (work_folder / "experiments/models").glob("journal-*")
     trained = OfferModel.load(folder / "model.json")
     served = page.request.get("/v1/model").json()
     assert (served["name"], served["fingerprint"]) == (folder.name, trained.fingerprint)
@@ -511,7 +511,7 @@ def test_a_new_model_is_compared_and_adopted(open_page: Open, work: Path, journa
     kept = next(entry for entry in journal.entries() if entry.title == "Kept at another base rate")
     assert kept.estimate == Estimate.of(expected, 0.1)
     assert kept.estimate.simulated == trained.prior_share < 1
-    (work / "experiments/models/champion.json").write_bytes(PUBLISHED_FILE.read_bytes())  # a later model
+    (work_folder / "experiments/models/champion.json").write_bytes(PUBLISHED_FILE.read_bytes())  # a later model
     page.reload()
     later = PUBLISHED.predict({"goals_discussed": 5}, base_rate=0.1)
     shown = page.locator("#then").inner_text()

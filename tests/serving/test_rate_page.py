@@ -40,13 +40,13 @@ WORDS = """() => {
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("rating")
 
 
 @pytest.fixture(scope="module")
-def address(work: Path) -> Iterator[str]:
-    yield from served(work)
+def address(work_folder: Path) -> Iterator[str]:
+    yield from served(work_folder)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
 
 @pytest.mark.parametrize(("width", "role"), [(390, "candidate"), (1280, "candidate"), (390, "observer")])
 def test_taps_and_words_lead_to_an_answer_and_a_saved_interview(
-    open_page: Open, work: Path, width: int, role: str
+    open_page: Open, work_folder: Path, width: int, role: str
 ) -> None:
     page, taps = open_page(viewport={"width": width, "height": 844}), 0
 
@@ -89,7 +89,7 @@ def test_taps_and_words_lead_to_an_answer_and_a_saved_interview(
     print(f"{taps} taps to a kept interview")
     assert taps <= MOST_TAPS_KEPT
     assert page.evaluate(DRAFT) is None  # it is in the journal now
-    entry = Journal(work / "my.journal").entries()[0]
+    entry = Journal(work_folder / "my.journal").entries()[0]
     assert (entry.rater_role, entry.guess, dict(entry.ratings)) == (role, 45, eight())
     assert entry.answer
     assert entry.answer["prediction"]["offer_probability"] == answer.offer_probability
@@ -240,7 +240,7 @@ def test_two_tabs_never_overwrite_each_other_silently(open_page: Open) -> None:
     page.locator("#conflict").wait_for()
 
 
-def test_a_tampered_answer_is_not_saved(open_page: Open, work: Path) -> None:
+def test_a_tampered_answer_is_not_saved(open_page: Open, work_folder: Path) -> None:
     page = open_page()
     rate_eight(page)
     see(page)
@@ -250,7 +250,7 @@ def test_a_tampered_answer_is_not_saved(open_page: Open, work: Path) -> None:
     page.fill("#title", "Tampered with")
     page.get_by_role("button", name="Save in journal").click()
     page.get_by_text("Saved.").wait_for()
-    entry = next(entry for entry in Journal(work / "my.journal").entries() if entry.title == "Tampered with")
+    entry = next(entry for entry in Journal(work_folder / "my.journal").entries() if entry.title == "Tampered with")
     assert entry.estimate
     assert entry.estimate.probability == PUBLISHED.predict(eight()).offer_probability
 

@@ -34,14 +34,14 @@ HERE = {"origin": "http://localhost", "sec-fetch-site": "same-origin"}
 
 
 @pytest.fixture(scope="module")
-def out() -> io.StringIO:
+def log() -> io.StringIO:
     return io.StringIO()
 
 
 @pytest.fixture(scope="module")
-def app(out: io.StringIO) -> FastAPI:
+def app(log: io.StringIO) -> FastAPI:
     """The application, with a form as the pages have them, and a fault."""
-    app = make_app(Settings(PUBLISHED, timeout=0.5), out)
+    app = make_app(Settings(PUBLISHED, timeout=0.5), log)
 
     @app.get("/form")
     async def form(request: Request) -> PlainTextResponse:
@@ -299,9 +299,9 @@ def test_stalled_requests_time_out_and_slow_ones_are_answered() -> None:
 
 
 def test_logs_and_metrics_contain_no_personal_data(
-    client: TestClient, out: io.StringIO, caplog: pytest.LogCaptureFixture
+    client: TestClient, log: io.StringIO, caplog: pytest.LogCaptureFixture
 ) -> None:
-    out.truncate(out.seek(0))
+    log.truncate(log.seek(0))
     with caplog.at_level(logging.INFO, "predictor.serving"):
         client.post("/v1/predict?base_rate=0.12345", json={"candidate_id": "Ada Lovelace", "goals_discussed": "Ada"})
         client.get("/nothing/Ada")
@@ -309,7 +309,7 @@ def test_logs_and_metrics_contain_no_personal_data(
     assert answer.status_code == 500
     assert "Ada" not in answer.text
     assert "Traceback" not in answer.text
-    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
     lines += [json.loads(JsonLines().format(record)) for record in caplog.records]
     printed: dict[str, Any] = next(line for line in lines if line["event"] == "request")
     assert set(printed) == {"time", "level", "event", "method", "route", "status", "ms"}

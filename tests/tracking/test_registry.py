@@ -104,8 +104,8 @@ def test_rows_are_recognised_in_any_order_and_subset(order: list[int], part: set
 SOME = simulate_interviews(60, seed=9).labelled().rows(np.arange(40))
 
 
-def test_out_of_fold_predictions_survive_saving(result: TrainingResult, tmp_path: Path) -> None:
-    for wrote in (OutOfFold.of(result), said(range(50), 1.0, repeats=0)):
+def test_out_of_fold_predictions_survive_saving(training_result: TrainingResult, tmp_path: Path) -> None:
+    for wrote in (OutOfFold.of(training_result), said(range(50), 1.0, repeats=0)):
         read = OutOfFold.read(wrote.write(tmp_path / "out_of_fold.csv"))
         for name in ("rows", "groups", "y", "p", "folds"):
             had, found = getattr(wrote, name), getattr(read, name)
@@ -124,14 +124,14 @@ QUICK = 'folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\npr
 
 
 @pytest.fixture(scope="module")
-def trained(kept: Path, interviews: Ratings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trainings_folder(training_folder: Path, interviews: Ratings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an empty store and trainings that it has not heard of: on few rows, on many, and on the same."""
     place = tmp_path_factory.mktemp("trained")
     write_csv(simulate_interviews(60, seed=2), place / "few.csv")
     write_csv(interviews, place / "many.csv")
     models = place / "experiments" / "models"
     for name in ("large", "equal"):
-        shutil.copytree(kept, models / name)
+        shutil.copytree(training_folder, models / name)
     (place / "experiments" / "quick.toml").write_text(QUICK)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
@@ -144,9 +144,9 @@ def trained(kept: Path, interviews: Ratings, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def call(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+def call(trainings_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Run the command line in a copy of that folder; it succeeds by default, and nothing else is heard."""
-    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(trainings_folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 

@@ -61,7 +61,7 @@ class Silent:
 
 
 @pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Silent]:
+def silent_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Silent]:
     monkeypatch.setattr(store, "ANSWER_SECONDS", 0.5)
     server = Silent()
     yield server
@@ -83,9 +83,9 @@ def _quick() -> list[str]:
 
 @pytest.mark.usefixtures("without_figures")
 def test_a_silent_server_does_not_stop_a_training(
-    run: Callable[..., Result], silent: Silent, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Result], silent_server: Silent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.port}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent_server.port}")
     done = run("train", *_quick())
     assert done.exit_code == 2
     for words in ("no answer in 0.5 s", "The training goes on", "check that the server runs", "predictor track"):
@@ -96,15 +96,15 @@ def test_a_silent_server_does_not_stop_a_training(
 @pytest.mark.parametrize("words", ["history", "pull", "rollback", "promote 1"])
 @pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg2"])
 def test_a_silent_server_is_reported_within_seconds(
-    run: Callable[..., Result], silent: Silent, monkeypatch: pytest.MonkeyPatch, words: str, scheme: str
+    run: Callable[..., Result], silent_server: Silent, monkeypatch: pytest.MonkeyPatch, words: str, scheme: str
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://127.0.0.1:{silent.port}/it")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://127.0.0.1:{silent_server.port}/it")
     import_mlflow()
     done = run(*words.split())
     assert (done.exit_code, "no answer in 0.5 s" in done.stderr) == (2, True), done.output
 
 
-def test_a_server_that_answers_byte_by_byte_counts_as_silent(silent: Silent) -> None:
+def test_a_server_that_answers_byte_by_byte_counts_as_silent(silent_server: Silent) -> None:
     server = Silent(trickles=True)
     try:
         with pytest.raises(TrackingError, match=r"no answer in 0\.5 s"):
@@ -201,7 +201,7 @@ def test_each_store_error_has_its_own_fix(tmp_path: Path, cause: Exception, mend
 
 
 def test_a_read_only_store_is_read_and_not_written(
-    run: Callable[..., Result], kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Result], training_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Root may write everywhere, so the test mounts a read-only disk."""
     disk = tmp_path / "disk"
@@ -209,7 +209,7 @@ def test_a_read_only_store_is_read_and_not_written(
     if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], capture_output=True).returncode:
         pytest.skip("only root can mount a disk")
     try:
-        shutil.copytree(kept, "experiments/models/mine")
+        shutil.copytree(training_folder, "experiments/models/mine")
         assert "the champion" in run("track", "experiments/models/mine", "--register").output
         # a copy, since MLflow keeps the file that it wrote open for writing
         shutil.copy("experiments/mlflow.db", disk)

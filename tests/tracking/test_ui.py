@@ -49,31 +49,31 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("my work")
 
 
 @pytest.fixture(scope="module")
-def store(work: Path) -> str:
-    return f"sqlite:///{work}/experiments/mlflow.db"
+def store(work_folder: Path) -> str:
+    return f"sqlite:///{work_folder}/experiments/mlflow.db"
 
 
 @pytest.fixture(scope="module")
-def recorded(kept: Path, work: Path, store: str) -> RecordedRun:
+def champion_run(training_folder: Path, work_folder: Path, store: str) -> RecordedRun:
     """A training that is the registered champion."""
-    run = track(shutil.copytree(kept, work / "kept"), registered=True, store=store)
+    run = track(shutil.copytree(training_folder, work_folder / "kept"), registered=True, store=store)
     promote(str(run.version), store=store)
     return run
 
 
 @pytest.fixture(scope="module")
-def compared(recorded: RecordedRun, interviews: Ratings, work: Path, store: str) -> RecordedRun:
+def comparison_run(champion_run: RecordedRun, interviews: Ratings, work_folder: Path, store: str) -> RecordedRun:
     """A comparison of two experiments, quick ones, on the rows that the champion learned from."""
     settings = TrainingConfig(repeats=1, resamples=50)
     configs = {name: replace(settings, model=name.replace("-", "_")) for name in ("logistic", "base-rate")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", store)
-        run = compare_and_save(interviews, configs, name="compared", folder=work / "compared").run
+        run = compare_and_save(interviews, configs, name="compared", folder=work_folder / "compared").run
     assert run
     return run
 
@@ -136,7 +136,7 @@ def alive(number: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def server(compared: RecordedRun, store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(comparison_run: RecordedRun, store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     elsewhere = tmp_path_factory.mktemp("elsewhere")  # the pages must not depend on where they are opened from
     server = Server(elsewhere, store)
     try:
@@ -156,13 +156,13 @@ def experiment(server: Server) -> str:
     return server.url.partition("/runs")[0]
 
 
-def test_runs_are_listed_with_their_metrics(page: Page, server: Server, result: TrainingResult) -> None:
+def test_runs_are_listed_with_their_metrics(page: Page, server: Server, training_result: TrainingResult) -> None:
     open_at(page, server.url)
-    page.get_by_role("link", name=result.name).first.wait_for()
+    page.get_by_role("link", name=training_result.name).first.wait_for()
     table = page.locator(".ag-root").first
     for name in ("log_loss", "roc_auc"):
         assert table.locator(f"text={name}").count(), name
-        near = f"Math.abs(parseFloat(cell.innerText) - {result.scores[name].value}) < 0.001"
+        near = f"Math.abs(parseFloat(cell.innerText) - {training_result.scores[name].value}) < 0.001"
         page.wait_for_function(f"[...document.querySelectorAll('.ag-cell')].some(cell => {near})")
     page.set_viewport_size({"width": 1280, "height": 800})
     try:
@@ -200,47 +200,47 @@ def test_a_comparison_lists_its_experiments_as_child_runs(page: Page, server: Se
 
 
 def test_the_comparison_names_the_best_experiment(
-    page: Page, server: Server, compared: RecordedRun, store: str
+    page: Page, server: Server, comparison_run: RecordedRun, store: str
 ) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(store)
-    parent = client.get_run(compared.run_id)
-    below = client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{compared.run_id}'")
+    parent = client.get_run(comparison_run.run_id)
+    below = client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{comparison_run.run_id}'")
     assert parent.data.metrics == {"log_loss": min(run.data.metrics["log_loss"] for run in below)}
-    open_at(page, f"{experiment(server)}/runs/{compared.run_id}")
+    open_at(page, f"{experiment(server)}/runs/{comparison_run.run_id}")
     won = re.compile(r"logistic has the lowest log-loss of the experiments, 0\.\d+ \(.*the champion \(version 1\)")
     page.get_by_text(won).first.wait_for()
 
 
 @pytest.mark.parametrize("plot", ["kept/calibration.png", "kept/importances.png", "compared/leaderboard.png"])
 def test_plots_open_in_the_pages(
-    page: Page, server: Server, recorded: RecordedRun, compared: RecordedRun, work: Path, plot: str
+    page: Page, server: Server, champion_run: RecordedRun, comparison_run: RecordedRun, work_folder: Path, plot: str
 ) -> None:
-    run = compared if plot.startswith("compared") else recorded
+    run = comparison_run if plot.startswith("compared") else champion_run
     open_at(page, f"{experiment(server)}/runs/{run.run_id}/artifacts/{Path(plot).name}")
-    width, height = struct.unpack(">II", (work / plot).read_bytes()[16:24])  # as a PNG file says it
+    width, height = struct.unpack(">II", (work_folder / plot).read_bytes()[16:24])  # as a PNG file says it
     shown = f"i.complete && i.naturalWidth === {width} && i.naturalHeight === {height}"
     page.wait_for_function(f"[...document.images].some(i => i.src.startsWith('blob:') && {shown})")
 
 
 def test_the_run_page_shows_result_data_and_version(
-    page: Page, server: Server, recorded: RecordedRun, result: TrainingResult
+    page: Page, server: Server, champion_run: RecordedRun, training_result: TrainingResult
 ) -> None:
-    open_at(page, f"{experiment(server)}/runs/{recorded.run_id}")
+    open_at(page, f"{experiment(server)}/runs/{champion_run.run_id}")
     page.get_by_text("SIMULATED: these interviews are simulated").first.wait_for()
-    page.get_by_text(f"Saves {result.gains['base_rate']} of log-loss against the base rate").first.wait_for()
-    page.get_by_text(result.data["digest"][:12]).first.wait_for()
+    page.get_by_text(f"Saves {training_result.gains['base_rate']} of log-loss against the base rate").first.wait_for()
+    page.get_by_text(training_result.data["digest"][:12]).first.wait_for()
     page.get_by_role("link", name="offer-predictor").first.wait_for()
     page.get_by_text("v1", exact=True).first.wait_for()
 
 
 def test_the_report_opens_in_the_run_page(
-    page: Page, server: Server, recorded: RecordedRun, result: TrainingResult
+    page: Page, server: Server, champion_run: RecordedRun, training_result: TrainingResult
 ) -> None:
-    open_at(page, f"{experiment(server)}/runs/{recorded.run_id}/artifacts/report.html")
+    open_at(page, f"{experiment(server)}/runs/{champion_run.run_id}/artifacts/report.html")
     report = page.frame_locator("iframe")
-    report.get_by_role("heading", level=1, name=result.name).wait_for()
+    report.get_by_role("heading", level=1, name=training_result.name).wait_for()
     report.get_by_text("SIMULATED: this model learned from simulated interviews").wait_for()
     assert report.locator("#is-it-calibrated svg").count()
 

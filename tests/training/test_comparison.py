@@ -12,11 +12,11 @@ from predictor.training.comparison import Leaderboard, OutOfFold, leaderboard
 
 
 @pytest.fixture(scope="module")
-def results(result: TrainingResult) -> dict[str, TrainingResult]:
+def results(training_result: TrainingResult) -> dict[str, TrainingResult]:
     """The model, and what always says the base rate."""
-    flat = np.full_like(result.out_of_fold["pool"], result.y.mean())
-    other = replace(result, out_of_fold={"pool": flat}, scores=result.baselines["base_rate"])
-    return {"base-rate": other, "pool": result}
+    flat = np.full_like(training_result.out_of_fold["pool"], training_result.y.mean())
+    other = replace(training_result, out_of_fold={"pool": flat}, scores=training_result.baselines["base_rate"])
+    return {"base-rate": other, "pool": training_result}
 
 
 def printed(board: Leaderboard) -> dict[str, str]:

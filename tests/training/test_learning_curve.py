@@ -10,16 +10,16 @@ from predictor.evaluation.scores import Score, log_loss
 from predictor.training.learning_curve import LearningCurve
 
 
-def test_the_learning_curve_falls_to_the_score_of_the_model(result: TrainingResult) -> None:
-    curve = result.learning_curve
+def test_the_learning_curve_falls_to_the_score_of_the_model(training_result: TrainingResult) -> None:
+    curve = training_result.learning_curve
     assert curve
-    n, folds = result.data["n"], 5
+    n, folds = training_result.data["n"], 5
     assert len(curve.rows) == 4
     np.testing.assert_allclose(curve.rows, n * (1 - 1 / folds) * np.array([1 / 8, 1 / 4, 1 / 2, 1]), rtol=0.1)
     values = [score.value for score in curve.log_loss]
     assert values[0] > values[-1]
     assert all(score.low < score.value < score.high and score.n == n for score in curve.log_loss)
-    assert values[-1] == log_loss(result.y, result.out_of_fold["pool"][0], np.ones(n))
+    assert values[-1] == log_loss(training_result.y, training_result.out_of_fold["pool"][0], np.ones(n))
     assert curve.last_gain.value == pytest.approx(values[-2] - values[-1])
     # paired: what is hard in the rows is hard for both
     assert curve.last_gain.high - curve.last_gain.low < curve.log_loss[-1].high - curve.log_loss[-1].low

@@ -31,26 +31,31 @@ def test_the_same_data_and_configuration_give_the_same_model(tmp_path: Path) -> 
     assert written[0] == written[1]
 
 
-def test_scores_are_within_the_published_evidence(result: TrainingResult, interviews: Ratings) -> None:
-    for scores in (result.scores, *result.scores_by_role.values()):
+def test_scores_are_within_the_published_evidence(training_result: TrainingResult, interviews: Ratings) -> None:
+    for scores in (training_result.scores, *training_result.scores_by_role.values()):
         assert all(score.low <= score.value <= score.high for score in scores.values())
-    assert result.scores["log_loss"].n == result.data["n"] == len(interviews.labelled())
-    assert result.gains["base_rate"].low > 0
-    assert set(result.scores_by_role) == {"interviewer", "observer", "candidate"}
-    assert result.scores_by_role["interviewer"]["roc_auc"].value > result.scores_by_role["candidate"]["roc_auc"].value
-    assert any("SIMULATED" in warning for warning in result.warnings)
+    assert training_result.scores["log_loss"].n == training_result.data["n"] == len(interviews.labelled())
+    assert training_result.gains["base_rate"].low > 0
+    assert set(training_result.scores_by_role) == {"interviewer", "observer", "candidate"}
+    assert (
+        training_result.scores_by_role["interviewer"]["roc_auc"].value
+        > training_result.scores_by_role["candidate"]["roc_auc"].value
+    )
+    assert any("SIMULATED" in warning for warning in training_result.warnings)
 
 
-def test_scores_equal_those_of_the_out_of_fold_predictions(result: TrainingResult, interviews: Ratings) -> None:
-    groups, pool = interviews.labelled().groups, result.out_of_fold["pool"]
-    assert pool.shape == result.folds.shape == (result.config.repeats, len(result.y))
-    losses = [log_loss(result.y, p, np.ones(len(p))) for p in pool]
-    assert np.mean(losses) == pytest.approx(result.scores["log_loss"].value)
-    assert set(np.unique(result.folds)) == set(range(result.config.folds))
-    assert groups is not None and result.roles is not None
-    for repeat in result.folds:
-        assert len(set(zip(groups, repeat, strict=True))) == result.data["n_groups"]  # each group in one fold
-    assert set(result.roles) == set(result.scores_by_role)
+def test_scores_equal_those_of_the_out_of_fold_predictions(
+    training_result: TrainingResult, interviews: Ratings
+) -> None:
+    groups, pool = interviews.labelled().groups, training_result.out_of_fold["pool"]
+    assert pool.shape == training_result.folds.shape == (training_result.config.repeats, len(training_result.y))
+    losses = [log_loss(training_result.y, p, np.ones(len(p))) for p in pool]
+    assert np.mean(losses) == pytest.approx(training_result.scores["log_loss"].value)
+    assert set(np.unique(training_result.folds)) == set(range(training_result.config.folds))
+    assert groups is not None and training_result.roles is not None
+    for repeat in training_result.folds:
+        assert len(set(zip(groups, repeat, strict=True))) == training_result.data["n_groups"]  # each group in one fold
+    assert set(training_result.roles) == set(training_result.scores_by_role)
 
 
 def test_auc_by_role_is_realistic_on_simulated_interviews() -> None:
@@ -75,10 +80,12 @@ def test_shuffled_offers_give_the_base_rate() -> None:
     assert np.abs(answers - found.model.base_rate).quantile(0.9) < 0.05
 
 
-def test_higher_ratings_give_higher_likelihoods(result: TrainingResult, catalogue: Catalogue) -> None:
+def test_higher_ratings_give_higher_likelihoods(training_result: TrainingResult, catalogue: Catalogue) -> None:
     for role in catalogue.inputs[0].levels:
         means = [
-            result.model.predict({"rater_role": role, "ratings": dict.fromkeys(catalogue.names, rating)}).log_odds
+            training_result.model.predict(
+                {"rater_role": role, "ratings": dict.fromkeys(catalogue.names, rating)}
+            ).log_odds
             for rating in (1, 2, 3, 4, 5)
         ]
         assert means == sorted(means)
@@ -110,12 +117,12 @@ def test_ratings_without_groups_train_with_a_warning() -> None:
     assert any("No group column" in warning for warning in found.warnings)
 
 
-def test_hindsight_ratings_are_reported(result: TrainingResult) -> None:
+def test_hindsight_ratings_are_reported(training_result: TrainingResult) -> None:
     found = train(simulate_interviews(600, seed=5, mode="hindsight"), QUICK, curve=False)
     assert any("suspiciously well" in warning for warning in found.warnings)
     assert any("rated after the outcome was known" in warning for warning in found.warnings)
     assert any("gives the outcome away" in warning for warning in found.warnings)
-    assert not any("suspicious" in warning or "rated after" in warning for warning in result.warnings)
+    assert not any("suspicious" in warning or "rated after" in warning for warning in training_result.warnings)
 
 
 @given(st.data())
