@@ -53,7 +53,7 @@ SLOW = (
     "bad_input", "importance", "systems", "offer_model", "files", "run", "baselines", "inspection",
 )  # fmt: skip
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-AXE = {"resultTypes": ["violations"]}  # every rule; what passes is not listed node by node, which takes as long again
+AXE = {"resultTypes": ["violations"]}  # every rule; passes are not listed node by node, which would double the time
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -73,7 +73,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def own_code_first() -> Iterator[None]:
-    """Take off the path what MLflow puts there: a loaded model's code is part of this package, and hides the rest."""
+    """Restore sys.path: MLflow adds the code of a loaded model, a part of this package that would hide the rest."""
     before = list(sys.path)
     yield
     sys.path[:] = before
@@ -91,14 +91,14 @@ def interviews() -> Ratings:
 
 @pytest.fixture(scope="session")
 def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of this run of the tests, the same for all its workers."""
+    """The folder of this test run, the same for all workers."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
 def warm_python(session_folder: Path) -> Path:
-    """A program that runs `-m predictor ...` or `-c CODE ...` as `python` does, without seconds of imports."""
+    """A program that takes `-m predictor ...` or `-c CODE ...` as `python` does, with the imports already done."""
     program, server = session_folder / "python", ROOT / "tests/warm.py"
     parent = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
     with FileLock(f"{program}.lock"):
@@ -112,7 +112,7 @@ def warm_python(session_folder: Path) -> Path:
             while not Path(f"{program}.socket").exists():
                 assert started.poll() is None, Path(f"{program}.log").read_text()
                 time.sleep(0.02)
-            started.returncode = 0  # it ends after the tests, and by itself
+            started.returncode = 0  # it ends by itself after the tests
             program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{server}" ask "{program}.socket" "$@"\n')
             program.chmod(0o755)
     return program
@@ -120,7 +120,7 @@ def warm_python(session_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def training_result(interviews: Ratings, session_folder: Path) -> TrainingResult:
-    """A training, by the worker that is the first to need one; the others read it."""
+    """A training, run by the first worker that needs it; the others read its result."""
     path = session_folder / "tested.pickle"
     with FileLock(f"{path}.lock"):
         if not path.exists():
@@ -131,17 +131,17 @@ def training_result(interviews: Ratings, session_folder: Path) -> TrainingResult
 
 @pytest.fixture(scope="session")
 def training_folder(training_result: TrainingResult, session_folder: Path) -> Path:
-    """The folder of the training; who changes it, copies it first."""
+    """The folder of that training; copy it before changing anything in it."""
     folder = session_folder / "models" / training_result.name
     with FileLock(f"{session_folder}/models.lock"), pytest.MonkeyPatch.context() as patch:
-        for write in (save_report, save_plots):  # the real ones, whoever asks first
+        for write in (save_report, save_plots):  # the real ones, despite `without_figures`
             patch.setattr(pipeline, write.__name__, write)
         return folder if folder.exists() else save(training_result, folder)
 
 
 @pytest.fixture(scope="module")
 def without_figures() -> Iterator[None]:
-    """Trainings write a short report and no plots, which take most of a small one; tests/reports has the real ones."""
+    """Write a short report and no plots, which dominate a small training; tests/reports covers the real ones."""
 
     def save_short(result: TrainingResult, path: Path) -> Path:
         path.write_text(f"<!doctype html><title>{result.name}</title>")
@@ -160,7 +160,7 @@ def model(training_result: TrainingResult) -> OfferModel:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: OfferModel) -> Path:
-    """A folder to work in, as a user would, with a champion."""
+    """A working folder as a user has it, with a champion."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     model.save("experiments/models/champion.json")
@@ -179,7 +179,7 @@ def run(workplace: Path) -> Callable[..., Result]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A real browser; a module's own, since its event loop must not outlive the module."""
+    """A real browser for one module, since its event loop must not outlive the module."""
     missing = [name for name, there in (("playwright", find_spec("playwright")), ("chromium", CHROMIUM)) if not there]
     if missing:
         reason = f"{' and '.join(missing)} not installed: pip install playwright; apt-get install chromium"

@@ -82,7 +82,7 @@ def _tree(path: Path) -> ast.Module:
 
 
 def _imports(tree: ast.Module) -> list[str]:
-    """Names of our own modules that a module imports, for types too."""
+    """Return the project's modules that a module imports, including imports for types."""
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:

@@ -30,7 +30,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """One small set in which rows of a group have one label."""
+    """A folder with one small data set in which all rows of a group have the same label."""
     rng = np.random.default_rng(3)
     rows, group = rng.integers(1, 6, (120, 3)).astype(float), np.repeat(np.arange(60), 2)
     rows[rng.random(rows.shape) < 0.1] = np.nan

@@ -49,7 +49,7 @@ def test_the_subset_benchmark_resumes_and_reports(
     assert [r["rated"] for r in first] == [SIGNALS, own] * 3
     assert [r["above"]["base_rate"] for r in first if r["peer"] == "base_rate"] == [[0, 0], [0, 0]]
     full = first[-2]
-    assert full["above"]["refit"] == [0, 0]  # with everything rated, a refit is ours
+    assert full["above"]["refit"] == [0, 0]  # with everything rated, refitting equals our model
     assert full["above"]["base_rate"][1] > 0
 
     assert run("refit,base_rate,ours", "a") == first
@@ -96,7 +96,7 @@ def test_pooled_differences_account_for_rows_shared_by_splits(subsets: ModuleTyp
         about = {"peer": "ours", "tag": "", "set": "simulated", "n": 60, "log_loss": 0.5}
         return {**about, "split": split, "subset": subset, "above": {"imputer": [difference, 0.01]}}
 
-    means = {"a": -0.2, "b": 0.2, "c": 0.001, "all": -9.0}  # full input is no subset
+    means = {"a": -0.2, "b": 0.2, "c": 0.001, "all": -9.0}  # full input is not a subset
     records = [record(subset, split, mean + split / 1e4) for subset, mean in means.items() for split in range(5)]
     *_, total, _, above = report.imputer_table(records).splitlines()
     assert total == "| **ours** | **all** |  |  |  |  | 3 | 1 | 1 | 1 | 1 |"

@@ -39,12 +39,12 @@ from predictor.sources.files import write_csv
 if TYPE_CHECKING:
     from distributed import Client
 
-LIMIT = 400  # seconds for a test, on a machine that has other things to do
+LIMIT = 400  # seconds for a test on a busy machine
 
 
 @pytest.fixture(autouse=True)
 def time_limit() -> Iterator[None]:
-    """Whatever waits for a cluster here for minutes, fails instead."""
+    """Let a test fail that waits for a cluster for minutes."""
 
     def over(*_: object) -> None:
         raise AssertionError("this test took longer than its time limit")
@@ -72,7 +72,7 @@ def local_result(small_data: Ratings) -> TrainingResult:
 
 @pytest.fixture(scope="module")
 def client(local_result: TrainingResult) -> Iterator[Client]:
-    """Whatever joblib runs while it lasts, runs there; `local_result` was trained before, on this machine."""
+    """A client that makes joblib run on the cluster; `local_result` is trained before it, without the cluster."""
     from predictor.cluster import cluster
 
     with cluster(workers=2) as client:
@@ -212,7 +212,7 @@ def test_a_missing_cluster_extra_is_reported_with_its_install_name(
 
 @pytest.fixture
 def short_timeouts(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
-    """Clusters are given up after some seconds; what is said meanwhile, which is no traceback."""
+    """Give clusters up after some seconds; check at the end that no traceback was printed."""
     import predictor.cluster
 
     for name, seconds in {"LOST": 8.0, "ANSWER": 10.0, "QUIET": 3.0}.items():
@@ -222,7 +222,7 @@ def short_timeouts(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 
 
 def _lose_amid_the_work(client: Client, act: Callable[[], object]) -> None:
-    """Have both ways of work wait for a task, as trainings and batches do, lose the cluster, and see both end."""
+    """Start tasks as trainings and as batches do, lose the cluster, and check that both end."""
     from predictor.cluster import run_tasks
 
     def lose() -> None:
@@ -306,7 +306,7 @@ def test_a_restarted_worker_is_reported_and_work_continues(client: Client) -> No
     said: list[str] = []
     with contextlib.closing(_Client(client.cluster, set_as_default=False)) as own:
         watch = _Watch(own, _Backend(client=own), said.append)
-        while not said:  # one that is back within a second is not missed
+        while not said:  # a worker that restarts within a second is not noticed
             for pid in client.run(os.getpid, on_error="ignore").values():
                 os.kill(pid, signal.SIGKILL)
             time.sleep(0.5)
@@ -332,7 +332,7 @@ def test_workers_without_a_temporary_folder_are_refused(tmp_path: Path, monkeypa
 
 
 class RemoteCluster:
-    """A Dask scheduler with a worker, as processes of their own; `address` is the scheduler's.
+    """A Dask scheduler and a worker in separate processes; `address` is the scheduler's.
 
     The scheduler takes a free port by itself and writes it to a file: one chosen here may be taken a moment later.
     """
@@ -348,7 +348,7 @@ class RemoteCluster:
 
     @property
     def address(self) -> str:
-        while not self.file.exists() or not self.file.read_text().endswith("}"):  # it may be at writing it
+        while not self.file.exists() or not self.file.read_text().endswith("}"):  # it may still be writing it
             assert self.scheduler.poll() is None, "the scheduler did not start"
             time.sleep(0.05)
         return str(json.loads(self.file.read_text())["address"])
@@ -385,7 +385,7 @@ def remote_cluster(tmp_path: Path) -> Iterator[RemoteCluster]:
 @pytest.mark.parametrize(
     ("act", "says"),
     [
-        (lambda there: there.worker.send_signal(signal.SIGTERM), "there is no worker for 8 s"),  # it leaves in order
+        (lambda there: there.worker.send_signal(signal.SIGTERM), "there is no worker for 8 s"),  # an orderly shutdown
         (lambda there: there.worker.send_signal(signal.SIGSTOP), "no worker responds for 8 s"),
         # on a busy machine, the silence may be noticed before the end of the connection
         (lambda there: there.scheduler.kill(), "the (connection to the scheduler was lost|scheduler does not answer)"),
@@ -403,7 +403,7 @@ def test_a_lost_remote_cluster_ends_the_work(
     import predictor.cluster
     from predictor.cluster import cluster
 
-    monkeypatch.setattr(predictor.cluster, "ANSWER", LIMIT)  # once it is lost, no answer is waited for
+    monkeypatch.setattr(predictor.cluster, "ANSWER", LIMIT)  # once lost, the cluster is not waited for
     with (
         pytest.raises(ConfigError, match=f"lost during the run: .*{says}"),
         cluster(remote_cluster.address, warn=short_timeouts.append) as client,
@@ -415,7 +415,7 @@ def test_a_lost_remote_cluster_ends_the_work(
 def test_paused_workers_count_as_no_workers(tmp_path: Path) -> None:
     from predictor.cluster import cluster
 
-    there = RemoteCluster(tmp_path, "--memory-limit", "50MB")  # less than what it is itself
+    there = RemoteCluster(tmp_path, "--memory-limit", "50MB")  # less than the process itself needs
     try:
         there.wait_until_paused()
         with pytest.raises(ConfigError, match="has no worker; start one"), cluster(there.address):

@@ -39,7 +39,7 @@ PAGES = [
 
 @pytest.fixture(scope="module")
 def generated_blocks(tmp_path_factory: pytest.TempPathFactory, warm_python: Path) -> dict[str, str]:
-    """The blocks as `make docs` writes them, of a quicker training."""
+    """The blocks that `make docs` writes, from a quicker training."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "quick.toml").write_text("repeats = 1\nfolds = 2\nresamples = 20\n")
     with pytest.MonkeyPatch.context() as patch:
@@ -48,7 +48,7 @@ def generated_blocks(tmp_path_factory: pytest.TempPathFactory, warm_python: Path
 
 
 def _shape(text: str) -> list[str]:
-    """Leave out digits, bars and which signal stands where: they differ by machine and by every change of the engine."""
+    """Remove digits, bars and the order of signals, which differ between machines and versions of the engine."""
     labels = "|".join(
         sorted((re.escape(signal.label) for signal in Catalogue.shipped().signals), key=len, reverse=True)
     )

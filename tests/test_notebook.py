@@ -23,7 +23,7 @@ BAD = "<script>alert(1)</script>\"'&"
 
 
 class Page(HTMLParser):
-    """Collects tags, attributes and text, and checks that every tag is closed in its turn."""
+    """Collects tags, attributes and text, and checks that tags are closed in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Page(HTMLParser):
         self.text += data
 
     def safe(self) -> bool:
-        """Whether it holds nothing that runs, loads or leaves the cell."""
+        """Return whether HTML runs nothing, loads nothing and stays within its cell."""
         known = {"div", "span", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "svg", "title", "line", "rect", "circle", "text", "polygon", "polyline"}  # fmt: skip
         loads = [name for name, value in self.attributes if name.startswith("on") or "url(" in (value or "")]
         return set(self.tags) <= known and not loads and not {"href", "src"} & {name for name, _ in self.attributes}

@@ -25,7 +25,7 @@ OWN = {"goals_discussed": "listening", "mutual_rapport": "rapport", "next_steps_
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, warm_python: Path) -> Path:
-    """A clone of the project that is installed already, with a quick experiment, and a file of one's own."""
+    """An installed clone of the project with a quick experiment and a user's own file."""
     place = tmp_path_factory.mktemp("clone")
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, place)
@@ -50,7 +50,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, warm_python: Path) -> Path
 
 def _say(project: Path, line: str) -> str:
     """Run a line of the README in an activated shell."""
-    ours = ("MLFLOW_TRACKING_URI", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # of the make that runs the tests
+    ours = ("MLFLOW_TRACKING_URI", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # variables of the make that runs the tests
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     environment["PATH"] = os.pathsep.join([str(project / ".venv/bin"), environment.get("PATH", "")])
     done = subprocess.run(["bash", "-c", line], cwd=project, env=environment, capture_output=True, text=True)
@@ -117,7 +117,7 @@ def test_the_team_walk_through_runs(project: Path) -> None:
         0
     ].splitlines()
     recipe = (ROOT / "Makefile").read_text().partition("\nteam:")[2].partition("\n\n")[0].splitlines()[1:]
-    again = " || test $$? -eq 1"  # a second time nothing is better
+    again = " || test $$? -eq 1"  # the second training is no improvement
     assert [line.removesuffix(again).replace("\t$(BIN)/", "") for line in recipe] == lines and len(lines) <= 8
     printed = _say(project, f"make -s team PYTHON='{sys.executable}'")
     assert "SIMULATED people, cards and offers" in printed and "Champion: version " in printed

@@ -97,7 +97,7 @@ def test_a_file_with_another_hash_is_not_installed(by: str, tmp_path: Path) -> N
 
 
 def _clone(folder: Path, by: str) -> Path:
-    """Make a project with the real installer, an environment of its own and a wheel; return the wheel."""
+    """Make a project with the real installer, a separate environment and a wheel; return the wheel."""
     venv.create(folder / ".venv", symlinks=True)
     (folder / "pyproject.toml").write_text(PROJECT)
     (folder / "pins").mkdir()

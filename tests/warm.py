@@ -28,9 +28,9 @@ def serve(path: str, parent: int) -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{path}.new")
     listener.listen(64)
-    os.rename(f"{path}.new", path)  # noqa: PTH104 - whoever sees it, can connect
+    os.rename(f"{path}.new", path)  # noqa: PTH104 - once the socket exists, clients can connect
     listener.settimeout(1)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no parent collects their exit codes
     while _runs(parent):
         try:
             connection, _ = listener.accept()
@@ -81,7 +81,7 @@ def _attend(connection: socket.socket) -> None:
 
 
 def ask(path: str, words: list[str]) -> int:
-    """Have a command run, and return its exit code."""
+    """Send a command to the server and return its exit code."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         asked = json.dumps([words, os.getcwd(), dict(os.environ)]).encode() + b"\n"  # noqa: PTH109 - no pathlib, for speed

@@ -52,7 +52,7 @@ def models() -> dict[Scale, OfferModel]:
 
 
 def read_as_ratings(model: OfferModel, rows: Sequence[Any]) -> list[tuple[float, float] | str]:
-    """What `Ratings` reads in each row: rating and code of the input, or what is wrong."""
+    """Return what `Ratings` reads in each row: the rating and the code of the input, or its problem."""
     found: list[tuple[float, float] | str] = []
     for row in rows:
         try:
@@ -69,7 +69,7 @@ def read_as_ratings(model: OfferModel, rows: Sequence[Any]) -> list[tuple[float,
 
 
 def coded(model: OfferModel, batch: pa.RecordBatch, **how: Any) -> list[tuple[float, float] | str]:
-    """What the coder makes of each row."""
+    """Return what the batch coder reads in each row."""
     numbers = np.arange(len(batch)) * 2 + 7
     codes, bad, explained = Coder(model, **how).code(batch, numbers)
     problems = list(explained)

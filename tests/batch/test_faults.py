@@ -32,7 +32,7 @@ COMMAND = [sys.executable, "-m", "predictor", "batch", "--model", "published", "
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of parts of some tenths of a second, each with one row out of scale."""
+    """A folder of parts that take some tenths of a second each, with one row out of scale per part."""
     folder, random = tmp_path_factory.mktemp("faults") / "in", np.random.default_rng(0)
     folder.mkdir()
     ratings = {name: random.integers(1, 6, ROWS).astype(np.uint8) for name in OfferModel.published().signals}
@@ -56,7 +56,7 @@ def uninterrupted(source: Path) -> dict[str, str]:
 
 
 def digests(out: Path) -> dict[str, str]:
-    """Every file of a finished folder, and what was set aside; what says who made them when is left out."""
+    """Return the digest of every output file and of the bad rows; the record of time and version is left out."""
     files = [*out.rglob("*"), out.with_name(f"{out.name}.bad")]
     files = [path for path in files if path.is_file() and path.name not in ("_parts.log", "_predictor.json")]
     names = [path.name if path.parent == out.parent else str(path.relative_to(out)) for path in files]
@@ -95,7 +95,7 @@ def test_a_killed_batch_can_be_resumed(turn: int, source: Path, uninterrupted: d
     score(source, out, resume=True)
     assert digests(out) == uninterrupted
     assert not unfinished(tmp_path)
-    assert sum(path.stat().st_mtime_ns == time for path, time in there.items()) >= noted  # not done twice
+    assert sum(path.stat().st_mtime_ns == time for path, time in there.items()) >= noted  # finished parts are kept
 
 
 def test_sigterm_leaves_no_unfinished_file(source: Path, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_full_disk_is_reported_and_finished_parts_stay(
     assert len(pq.read_table(tmp_path / "out" / "a.parquet")) == 999
     assert not (tmp_path / "out" / "b.parquet").exists() and not unfinished(tmp_path)
     before = (tmp_path / "out" / "a.parquet").stat().st_mtime_ns
-    monkeypatch.chdir(tmp_path)  # as the run did
+    monkeypatch.chdir(tmp_path)  # as the interrupted run did
     assert score(Path("in"), Path("out"), resume=True).rows == 999 + ROWS - 1
     assert (tmp_path / "out" / "a.parquet").stat().st_mtime_ns == before
 
@@ -259,7 +259,7 @@ def test_a_damaged_ledger_only_causes_its_parts_to_be_scored_again(source: Path,
     plan.write_bytes(kept)
     for path in (log, plan):
         path.unlink()
-        os.mkfifo(path)  # which nobody writes to
+        os.mkfifo(path)  # a pipe without a writer
         with pytest.raises(ConfigError, match=f"{path.name}: is .*; name another folder"):
             score(folder, out, resume=True)
 

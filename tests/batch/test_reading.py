@@ -29,7 +29,7 @@ HEADER = "id,goals_discussed,mutual_rapport\n"
 
 
 def score(folder: Path, out: str = "answers.csv", **how: bool | str | Path) -> list[str]:
-    """The ids of the answers, in order."""
+    """Score the files and return the ids of the answers, in order."""
     options = ScoringOptions(**{**vars(OPTIONS), **{k: how.pop(k) for k in [*how] if k in vars(OPTIONS)}})
     score_files(folder / "in", folder / out, MODEL, options=options, **how)  # type: ignore[arg-type]
     return [line.split(",")[0].strip('"') for line in (folder / out).read_text().splitlines()[1:]]
@@ -290,7 +290,7 @@ def test_a_refused_file_is_not_closed_during_read_ahead(tmp_path: Path, monkeypa
 
         def read(self, size: int | None = -1) -> bytes:
             self.reading = True
-            time.sleep(0.05)  # nearly all the time, so, something is being read
+            time.sleep(0.05)  # so nearly always something is being read
             content = super().read(size)
             self.reading = False
             return content

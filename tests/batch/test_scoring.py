@@ -26,7 +26,7 @@ Rows = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def rows(interviews: Ratings) -> Rows:
-    """Interviews with an id, some ratings half way and some beside, as the mean of raters is."""
+    """Interviews with ids; some ratings are half way between levels and some elsewhere, like means of raters."""
     found = []
     for number, values in enumerate(interviews.values[:300]):
         rated = zip(interviews.catalogue.names, values.tolist(), strict=True)
@@ -154,7 +154,7 @@ def test_each_row_is_answered_or_set_aside_once(ending: str, write: Callable[[Pa
     for name, some in (("a", rows[:150]), ("b", rows[150:])):
         some = [{**row, **({"mutual_rapport": 9.0} if (name, n) in wrong else {})} for n, row in enumerate(some, 1)]
         write(tmp_path / "in" / f"{name}.{ending}", some)
-    if ending != "parquet":  # rows that are no rows
+    if ending != "parquet":  # blank rows
         with (tmp_path / f"in/a.{ending}").open("a") as file:
             file.write("1,2,3\n" if ending == "csv" else '{"id": "x"} {"id": "y"}\n')
         wrong.add(("a", 151))

@@ -240,7 +240,7 @@ def test_an_interrupted_command_leaves_no_unfinished_file(
     def amid_the_write(_: int) -> None:
         assert [path for path in (workplace / "new").iterdir() if path.name.startswith(".")]
         os.kill(os.getpid(), number)
-        os.kill(os.getpid(), number)  # in a hurry
+        os.kill(os.getpid(), number)  # as an impatient user presses Ctrl-C twice
 
     before = signal.signal(number, lambda *_: None)
     try:

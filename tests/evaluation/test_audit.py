@@ -26,7 +26,7 @@ RATIOS = {"Female": 0.8232, "White": 0.583, "Black": 0.778, "NHPI": 0.972, "Asia
 
 
 def counted(categories: dict[str, tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows with so many likelihoods at .9, the others at .1."""
+    """Return categories and likelihoods: .9 for this many rows of each category, .1 for the others."""
     words = [name for name, (_, n) in categories.items() for _ in range(n)]
     p = [0.9 if row < hits else 0.1 for hits, n in categories.values() for row in range(n)]
     return np.array(words, dtype=object), np.array(p)

@@ -88,7 +88,7 @@ def test_baselines_use_the_folds_of_the_pool(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_gains_are_paired_differences_on_the_same_rows(training_result: TrainingResult) -> None:
     assert set(training_result.baselines) == set(training_result.gains) == set(BASELINES)
-    for name, saved in training_result.gains.items():  # one repeat, so that all stand on the same folds
+    for name, saved in training_result.gains.items():  # one repeat, so that all use the same folds
         other = training_result.baselines[name]["log_loss"].value
         assert saved.value == pytest.approx(other - training_result.scores["log_loss"].value)
 

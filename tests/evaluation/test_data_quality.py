@@ -24,7 +24,7 @@ def clean_ratings() -> Ratings:
 
 
 def warn(ratings: Ratings, **measured: Any) -> list[str]:
-    """Warnings of ratings, and of figures that stand for a training's; SIMULATED left out."""
+    """Return the warnings of ratings and of made-up training figures, without the one about simulated data."""
     printed = {
         "scores": {},
         "scores_by_role": {},
@@ -45,10 +45,10 @@ def with_column(ratings: Ratings, name: str, column: Any) -> Ratings:
 def test_facts_are_counted_correctly(catalogue: Catalogue) -> None:
     first, second, third = catalogue.names[:3]
     rows = [
-        {"candidate_id": "a", first: 5, second: 5, third: 5, "offer": "yes"},  # flat
-        {"candidate_id": "b", first: 5, second: 5, third: 5, "offer": "yes"},  # flat, and the same again
-        {"candidate_id": "b", first: 5, second: 5, third: 5, "offer": "no"},  # another outcome is another row
-        {"candidate_id": "b", first: 1, second: 1, "offer": "no"},  # two alike say nothing
+        {"candidate_id": "a", first: 5, second: 5, third: 5, "offer": "yes"},  # no spread
+        {"candidate_id": "b", first: 5, second: 5, third: 5, "offer": "yes"},  # no spread, and a copy
+        {"candidate_id": "b", first: 5, second: 5, third: 5, "offer": "no"},  # not a copy: the outcome differs
+        {"candidate_id": "b", first: 1, second: 1, "offer": "no"},  # two equal ratings are not flat
     ]
     facts = data_quality(Ratings.from_records(rows, catalogue))
     assert (facts.n, facts.duplicates, facts.flat) == (4, 1, 3)
@@ -109,7 +109,7 @@ def test_a_file_pasted_three_times_is_detected(clean_ratings: Ratings, signals: 
     few = clean_ratings.without(set(clean_ratings.catalogue.names) - {*clean_ratings.catalogue.names[:signals]})
     once = replace(few, columns={})
     n = len(once)
-    assert signals == 24 or (copies(once) == np.arange(n)).all()  # alike by chance: nobody pasted them
+    assert signals == 24 or (copies(once) == np.arange(n)).all()  # equal by chance, not pasted
     pasted = once.rows(np.tile(np.arange(n), 3))
     numbers = copies(pasted)
     assert (numbers == np.tile(copies(once), 3)).all()
@@ -122,11 +122,11 @@ def test_a_file_pasted_three_times_is_detected(clean_ratings: Ratings, signals: 
     ("rated", "known_on", "late"),
     [
         ("2026-03-02", "2026-03-01", True),
-        ("2026-03-01 00:00:00", "2026-03-01", False),  # a moment beside a day: as a column of times has it
+        ("2026-03-01 00:00:00", "2026-03-01", False),  # a time and a day, as in a column of timestamps
         ("2026-03-01T16:00", "2026-03-01 10:00", True),
         ("2026-03-01T09:00", "2026-03-01 10:00", False),
         ("2026-03-01T23:30-08:00", "2026-03-02T07:00Z", True),
-        ("2026-10-25T02:10+02:00", "2026-10-25T02:05+01:00", False),  # the hour that comes twice
+        ("2026-10-25T02:10+02:00", "2026-10-25T02:05+01:00", False),  # the hour that daylight saving repeats
         ("2026-03-02T04:30Z", "2026-03-01", False),  # the evening before in California
         ("2026-03-02T13:30Z", "2026-03-01", True),
         ("2026-03-02", "2026-03-01T11:00Z", False),
@@ -191,7 +191,7 @@ def test_late_ratings_few_offers_and_empty_signals_are_reported(clean_ratings: R
         (["interviewer"], {"interviewer": 0.95}, 0.95, True),
         (["candidate"], {"candidate": 0.80}, 0.80, True),  # what is usual for a decision-maker is not for a candidate
         (["interviewer", "candidate"], {}, 0.83, False),
-        (["interviewer", "candidate"], {}, 0.88, True),  # no role has enough rows: the line of the mix
+        (["interviewer", "candidate"], {}, 0.88, True),  # no role has enough rows: the limit for a mix of roles applies
         (None, {}, 0.88, False),
         (None, {}, 0.92, True),
     ],
@@ -214,7 +214,7 @@ def test_a_signal_that_reveals_the_outcome_is_reported(clean_ratings: Ratings) -
     values = clean_ratings.values.copy()
     rng = np.random.default_rng(0)
     values[:, 2] = np.where(rng.random(len(clean_ratings)) < 0.95, 1 + 4 * clean_ratings.y, 3)
-    values[clean_ratings.y == 0, 7] = np.nan  # filled in for those only who had an offer
+    values[clean_ratings.y == 0, 7] = np.nan  # only people with an offer have a value
     printed = replace(clean_ratings, values=values)
     found = revealing_signals(printed, folds, resampling)
     assert set(found) == {clean_ratings.catalogue.names[2], clean_ratings.catalogue.names[7]}

@@ -33,7 +33,7 @@ Y = np.array([0.0, 0, 1, 0, 1, 0, 0, 1, 1, 1, 1, 1])
 
 @pytest.fixture(scope="module")
 def trained_model() -> OfferModel:
-    """A model of 420 rows, with counts of what they looked like; two folds give likelihoods that are out of fold."""
+    """A model of 420 rows with reference counts; two folds give the out-of-fold likelihoods."""
     known = simulate_interviews(470, seed=21).labelled()
     assert known.groups is not None
     people, p = known.groups, np.empty(len(known))
@@ -125,7 +125,7 @@ def test_the_calibration_intercept_equals_the_reference() -> None:
 
 
 def test_reversed_outcomes_give_a_finite_calibration_slope() -> None:
-    result = late_outcomes(np.array([0.0] * 6 + [1.0] * 6), np.linspace(0.1, 0.9, 12))  # parted without a fault
+    result = late_outcomes(np.array([0.0] * 6 + [1.0] * 6), np.linspace(0.1, 0.9, 12))  # perfectly separated
     assert result.slope and np.isfinite(result.slope.high)
 
 

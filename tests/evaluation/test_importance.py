@@ -20,7 +20,7 @@ STRONG, WEAK = "next_steps_timeline", "candidate_enthusiasm"
 
 @pytest.fixture(scope="module")
 def planted_ratings() -> Ratings:
-    """Ratings without any order, and outcomes that follow one signal strongly and another a little."""
+    """Random ratings, and outcomes that follow one signal strongly and another weakly."""
     ratings = simulate_interviews(900, seed=1)
     rng = np.random.default_rng(0)
     values = rng.integers(1, 6, ratings.values.shape).astype(float)
@@ -108,7 +108,7 @@ def test_signals_with_nearly_equal_ratings_are_named(planted_ratings: Ratings) -
     assert len(found.halo) == 1
     assert "read their importances together" in " ".join(render_training(found).split())
     values[:] = values[:, [j]]
-    assert len(correlated_signals(replace(planted_ratings, values=values))) == 6  # a handful, and how many more
+    assert len(correlated_signals(replace(planted_ratings, values=values))) == 6  # five pairs and how many more
 
 
 def test_importance_intervals_account_for_groups(model: OfferModel, interviews: Ratings) -> None:

@@ -48,7 +48,7 @@ def test_a_subset_keeps_its_signals_and_the_rater_role(part: Subset) -> None:
     count = before[:, part.signals].sum(axis=1)
     assert (after.sum(axis=1) == np.minimum(count, part.count or p)).all()
     if part.count:
-        assert (after.mean(axis=0) > 0.5 * part.count / p).all()  # every signal has its turn
+        assert (after.mean(axis=0) > 0.5 * part.count / p).all()  # every signal is drawn at some time
 
 
 def test_all_signals_score_as_the_model_does_and_fewer_score_lower(training_result: TrainingResult) -> None:

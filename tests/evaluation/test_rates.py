@@ -37,7 +37,7 @@ def test_published_examples_are_reproduced(
 ) -> None:
     a, n, b, m = counts
     other = relative_risk(a, n, b, m).confidence_interval(0.95)
-    assert (round(other.low, 4), round(other.high, 4)) == katz  # so these are the examples that are meant
+    assert (round(other.low, 4), round(other.high, 4)) == katz  # confirms that these are the published examples
     if score:
         assert tuple(round(end, 4) for end in ratio_interval(*counts, 0.95)) == score
     assert round(exact_test(*counts), 6) == p

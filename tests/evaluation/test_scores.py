@@ -29,7 +29,7 @@ def test_scores_equal_those_of_scikit_learn(rows: list[tuple[bool, float, int]])
 
 
 def _world(rng: np.random.Generator, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows in groups of three whose members share most of their luck."""
+    """Return outcomes, likelihoods and groups of three rows with a shared random effect."""
     group = np.repeat(np.arange(groups), 3)
     p = 1 / (1 + np.exp(-rng.normal(size=groups)))[group]
     y = (rng.random(groups)[group] < p).astype(float)

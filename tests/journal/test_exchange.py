@@ -70,7 +70,7 @@ def test_an_export_is_imported_back_unchanged_from_csv_and_json(tmp_path: Path, 
     text = first.export_csv(tmp_path / "out.csv")
     if training_folder:
         assert second.import_csv(tmp_path / "out.csv") == len(training_folder)
-        assert second.import_csv(text.encode()) == 0  # it is all there already
+        assert second.import_csv(text.encode()) == 0  # every entry exists already
         assert second.entries() == first.entries()
         first.export_json(tmp_path / "out.json")
         assert third.import_json(tmp_path / "out.json") == len(training_folder)
@@ -115,7 +115,7 @@ def test_ordinary_rating_files_are_imported_with_their_context(journal: Journal,
     (tmp_path / "mine.csv").write_text(
         header + ",,,,,,,,\nI-1,C-1,first,Observer,2026-05-01,2026-05-08,,4,yes\n,,,,,,,2,\n"
     )
-    assert journal.import_csv(tmp_path / "mine.csv") == 2  # a blank row is none
+    assert journal.import_csv(tmp_path / "mine.csv") == 2  # a blank row is no interview
     one, two = journal.entries()
     assert (one.title, one.who, one.note, one.rater_role) == ("I-1", "C-1", "stage: first", "observer")
     assert (one.rated_on, one.outcome_on) == (date(2026, 5, 1), date(2026, 5, 8))
@@ -153,7 +153,7 @@ def test_the_template_and_common_column_names_are_recognised(journal: Journal) -
     assert (entry.rater_role, entry.outcome, entry.frozen) == ("candidate", "no answer", True)
     assert journal.import_csv(table.encode()) == 0
     record = {"client": "CD", "Interview date": "2026-05-02", "notes": "=1", "ratings": {"Goals discussed": 2}}
-    assert journal.import_json(json.dumps([record, record]).encode()) == 2  # titled by their rows, so not the same
+    assert journal.import_json(json.dumps([record, record]).encode()) == 2  # titles are row numbers, so they differ
     assert {(x.who, x.held_on, x.note) for x in journal.entries()[:2]} == {("CD", date(2026, 5, 2), "=1")}
 
 
@@ -214,7 +214,7 @@ def test_the_import_and_export_commands_work(
     (workplace / "bad.csv").write_text(f"{GOALS}\n9\n")
     several = run("journal", "import", "bad.csv", "out.json", "--journal", "small.journal")
     assert (several.exit_code, "goals_discussed: '9' is out of scale" in several.output) == (2, True)
-    assert len(small.entries()) == 3  # all of the files, or none
+    assert len(small.entries()) == 3  # either all files are imported or none
     (workplace / "small.json").write_text(json.dumps([{GOALS: 4, "rater_role": "observer"}, {"ratings": {GOALS: 2}}]))
     assert run("journal", "import", "small.json").output == "2 interviews added to experiments/journal.db\n"
     (workplace / "linked.csv").symlink_to("my.journal")

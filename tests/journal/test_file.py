@@ -42,7 +42,7 @@ def test_a_deleted_entry_leaves_no_bytes_in_the_file(journal: Journal) -> None:
         journal.delete(id_)
     left = journal.path.read_bytes()
     assert (left.count(b"SECRET"), left.count(b"TITLE"), len(left) < size / 5) == (1, 1, True)
-    assert list(journal.path.parent.iterdir()) == [journal.path]  # nothing beside it
+    assert list(journal.path.parent.iterdir()) == [journal.path]  # no journal or log file beside it
     for call in (journal.delete, journal.get, journal.edit):
         with pytest.raises(NoEntryError, match="may have been deleted"):
             call(ids[0])
@@ -51,7 +51,7 @@ def test_a_deleted_entry_leaves_no_bytes_in_the_file(journal: Journal) -> None:
 def test_a_deleted_entry_leaves_no_bytes_in_a_write_ahead_log(journal: Journal) -> None:
     ids = [journal.add(f"TITLE-{number}", {GOALS: 4}, note=f"SECRET-{number}-" + "x" * 3000).id for number in range(5)]
     _sqlite(journal.path, "PRAGMA journal_mode = WAL", "UPDATE entries SET note = note || '!'")
-    assert len(journal.entries()) == 5  # reading is no reason to change the file
+    assert len(journal.entries()) == 5  # reading must not change the file
     for id_ in ids[:-1]:
         journal.delete(id_)
     assert [path.name for path in journal.path.parent.iterdir()] == [journal.path.name]

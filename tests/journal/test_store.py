@@ -35,7 +35,7 @@ def journal(tmp_path: Path) -> Journal:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Set the clock of the journal to so many days after the first."""
+    """Set the clock of the journal to this many days after the first."""
 
     def turn(later: int) -> None:
         monkeypatch.setattr(days, "now", lambda: datetime(2026, 5, 1, 12, tzinfo=UTC) + timedelta(later))
@@ -55,7 +55,7 @@ def test_an_outcome_freezes_the_rating_permanently(journal: Journal, clock: Call
         date(2026, 5, 2),
         None,
         None,
-    )  # they were of other ratings
+    )  # the estimate was for other ratings
     entry = journal.edit(entry.id, estimate=SAID, answer=ANSWER)
     clock(2)
     assert journal.edit(entry.id, title="Acme, first round", ratings={GOALS: 4}).rated_on == entry.rated_on
@@ -108,7 +108,7 @@ def test_hindsight_uses_the_raters_local_day(
         assert entry.in_hindsight == hindsight
         assert len(journal.calibration(day + timedelta(40))[0]) == (not hindsight)
         columns = journal.ratings().columns
-        assert (columns["rated_on"][0] > columns["outcome_on"][0]) == hindsight  # which the warnings go by
+        assert (columns["rated_on"][0] > columns["outcome_on"][0]) == hindsight  # the warnings use these days
         assert columns["outcome_on"][0] == known
         again = Journal(journal.path.with_name("again"))
         again.import_csv(journal.export_csv().encode())
@@ -125,7 +125,7 @@ def test_hindsight_uses_the_raters_local_day(
     [
         (date(2026, 5, 2), "2026-05-01T20:00", date(2026, 5, 2)),  # Auckland, where the server is in UTC
         (date(2026, 4, 30), "2026-05-01T03:00", date(2026, 4, 30)),  # Los Angeles
-        (date(2026, 5, 4), "2026-05-01T12:00", date(2026, 5, 1)),  # no zone is so far ahead
+        (date(2026, 5, 4), "2026-05-01T12:00", date(2026, 5, 1)),  # no time zone is that far ahead
         (None, "2026-05-01T12:00", date(2026, 5, 1)),
     ],
 )
@@ -242,7 +242,7 @@ def test_each_side_is_hidden_until_both_have_rated(journal: Journal) -> None:
     assert journal.hidden_until_both_rated([one, again]) == {
         one.id,
         again.id,
-    }  # the same side once more is no other side
+    }  # the same side twice is not both sides
     journal.add("Acme", {GOALS: 2}, who="AB", rater_role="candidate", interview="0" * 12)
     assert not journal.hidden_until_both_rated(journal.entries())
     with pytest.raises(JournalError, match="rated by different sides"):
@@ -251,7 +251,7 @@ def test_each_side_is_hidden_until_both_have_rated(journal: Journal) -> None:
     journal.pair(alone.id, other.id)
     assert [entry.id for entry in journal.sides(journal.get(alone.id).interview)] == [alone.id, other.id]
     journal.delete(other.id)
-    assert journal.get(alone.id).interview == ""  # it waits for nobody
+    assert journal.get(alone.id).interview == ""  # it has no other side to wait for
 
 
 def test_ratings_to_train_on_have_a_known_outcome(journal: Journal, clock: Callable[[int], None]) -> None:

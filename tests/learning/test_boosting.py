@@ -36,7 +36,7 @@ def _rows(seed: int, directions: Any = NONE, *, n: int = 300, fold_seed: int = 0
 
 
 def _everywhere(terms: TablesByTerms, grid: Grid) -> Any:
-    """The sum of tables at every combination of the four terms' cells."""
+    """Return the sum of the tables at every combination of the four terms' cells."""
     total = np.zeros(np.diff(grid.offsets))
     for place, table in terms.items():
         total = total + table.reshape([size if term in place else 1 for term, size in enumerate(total.shape)])

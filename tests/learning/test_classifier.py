@@ -41,7 +41,7 @@ def test_scikit_learn_estimator_checks_pass(estimator: OfferClassifier, check: C
 
 
 def _anything(catalogue: Catalogue, rows: int, seed: int) -> np.ndarray:
-    """Random ratings, on the grid and off it, some not observed, with any role or none."""
+    """Return random ratings, on knots and between, some not observed, with any role or none."""
     rng = np.random.default_rng(seed)
     values = rng.uniform(1, 5, size=(rows, len(catalogue.signals)))
     values = np.where(rng.random(values.shape) < 0.5, np.round(values), values)
@@ -54,7 +54,7 @@ def _anything(catalogue: Catalogue, rows: int, seed: int) -> np.ndarray:
 def test_tables_equal_the_pool(n: int, strong: bool) -> None:
     ratings = simulate_interviews(n, seed=1).labelled()
     y = ratings.y
-    if strong:  # three signals that only tell together: boosters get all the weight, and tables of three terms
+    if strong:  # three interacting signals: boosters get all the weight, with tables of three terms
         odd = np.nan_to_num(ratings.values[:, :3], nan=3.0) > 3
         y = (odd.sum(axis=1) % 2).astype(float)
         kept = Catalogue.shipped().without([s.name for s in ratings.catalogue.signals[4:]])
@@ -74,7 +74,7 @@ def test_tables_equal_the_pool(n: int, strong: bool) -> None:
     # boosters that learned from masked rows have tables of their own for rows with gaps
     rated = ~unrated.any(axis=1) if model.masked else ~unrated.all(axis=1)
     gap = (model.log_odds(values) - gaps)[rated] / shrinkage[rated] - whole[rated]
-    np.testing.assert_allclose(gap, gap[0], atol=1e-9)  # what is left is the intercept of calibration
+    np.testing.assert_allclose(gap, gap[0], atol=1e-9)  # the remainder is the intercept of calibration
     assert model.pairs, "the rater's role must interact"
     assert bool(model.triples) == strong
 

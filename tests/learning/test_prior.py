@@ -14,7 +14,7 @@ from predictor.cli import main
 from predictor.errors import ConfigError, RatingsError
 from predictor.learning.published import build_published, published_prior
 
-QUICK = TrainingConfig(folds=2, repeats=1, resamples=20, baselines=())  # scores are not looked at
+QUICK = TrainingConfig(folds=2, repeats=1, resamples=20, baselines=())  # scores are not checked
 
 
 def test_the_shipped_prior_equals_a_rebuilt_one() -> None:

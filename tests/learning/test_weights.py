@@ -20,7 +20,7 @@ def _rows(ratings: Ratings) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _numbers(model: OfferModel) -> Mapping[str, Any]:
-    """All that a fit puts into a model, by name, but the count of rows."""
+    """Return all numbers that a fit puts into a model, by name, except the count of rows."""
     factors = model.factor_model
     assert factors is not None
     about = [factors.mean, factors.sd, factors.loadings, factors.unique, *factors.shares]
@@ -55,7 +55,7 @@ def test_weights_equal_repeated_rows(case: str) -> None:
         catalogue, X = None, np.round(np.exp(X[:, :8]), 2)
     weights = np.random.default_rng(2).integers(0, 3, size=len(y)).astype(float)
     offers = np.flatnonzero((y == 1) & (weights > 0))
-    weights[offers[20:]] = 0  # fewer than are dealt to folds, copies included
+    weights[offers[20:]] = 0  # fewer offers than are dealt to folds, even with copies
     assert weights @ y < 30
     classifier = OfferClassifier(catalogue, prior=published_prior() if case == "with a prior" else None)
     repeated = weights.astype(int)

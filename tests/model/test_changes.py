@@ -35,7 +35,7 @@ CELLS = {**dict.fromkeys(SMALL.names, 5), "role": 3}
 
 
 def hand_made(tables: dict[str, Any], pairs: dict[tuple[str, str], Any] | None = None) -> OfferModel:
-    """A model of SMALL with these tables, zeros elsewhere, and nothing uncertain."""
+    """Return a model of SMALL with these tables, zeros elsewhere, and no uncertainty."""
     return OfferModel(
         name="small",
         catalogue=SMALL,
@@ -57,20 +57,20 @@ def hand_made(tables: dict[str, Any], pairs: dict[tuple[str, str], Any] | None =
 
 
 def which_way(*better: str) -> Catalogue:
-    """SMALL, where each of the candidate's own signals has a direction or none."""
+    """Draw SMALL with or without a direction for each of the candidate's own signals."""
     own = [replace(signal, better=word) for signal, word in zip(SMALL.signals, better, strict=False)]
     return replace(SMALL, signals=(*own, SMALL.signals[-1]))
 
 
 def worse(catalogue: Catalogue, name: str, rated: float, other: float) -> bool:
-    """Whether another rating of a signal is worse, where the catalogue says which is."""
+    """Return whether another rating of a signal is worse by the direction in the catalogue."""
     (direction,) = (signal.direction for signal in catalogue.signals if signal.name == name)
     return direction * (other - rated) < 0
 
 
 @st.composite
 def models(draw: st.DrawFn) -> OfferModel:
-    """Any tables, and pairs; or directions, and tables that keep them."""
+    """Draw a model of any tables and pairs, or of directions with tables that keep them."""
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
     better = draw(st.sampled_from([("either",) * 3, ("higher", "lower", "higher"), ("higher", "lower", "either")]))
     catalogue = which_way(*better)

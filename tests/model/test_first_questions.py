@@ -17,7 +17,7 @@ OLD = Path(__file__).parent.parent / "data" / "model-format-2.json"
 
 
 def left_over(names: tuple[str, ...]) -> float:
-    """How much the rest could still change, in likelihood, where these are rated 3."""
+    """Return how much the other signals could still change the likelihood if these are rated 3."""
     left = remaining(PUBLISHED, dict.fromkeys(names, 3))
     assert left
     return left.high - left.low

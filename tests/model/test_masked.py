@@ -22,7 +22,7 @@ SHIPPED = Catalogue.shipped()
 
 
 def apart(n: int, seed: int) -> tuple[Floats, Floats]:
-    """Signals that tell of each other only by how far from the middle they are, and act together."""
+    """Return signals related only through their distance from the middle, whose effects interact."""
     rng = np.random.default_rng(seed)
     X = rng.integers(1, 6, (n, 4)).astype(float)
     far = np.abs(X[:, 0] - 3)

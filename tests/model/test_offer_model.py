@@ -150,7 +150,7 @@ def test_no_rating_gives_the_base_rate(model: OfferModel) -> None:
     assert answer.offer_probability == pytest.approx(model.base_rate, abs=1e-9)
     assert any("base rate" in note for note in answer.notes)
     assert answer.not_rated == model.signals
-    for role in ("interviewer", "observer", "candidate"):  # who rated nothing says nothing
+    for role in ("interviewer", "observer", "candidate"):  # a role without ratings changes nothing
         assert model.predict({"rater_role": role}).offer_probability == pytest.approx(model.base_rate, abs=1e-9)
     assert model.predict({}, base_rate=0.1).offer_probability == pytest.approx(0.1, abs=1e-9)
 
@@ -232,7 +232,7 @@ def test_a_damaged_model_is_refused(
 
 
 def _leaves(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Paths to a sample of everything in a model file: first and last of each mapping and list."""
+    """Return paths to a sample of a model file: the first and last item of each mapping and list."""
     items = list(data.items()) if isinstance(data, dict) else list(enumerate(data)) if isinstance(data, list) else []
     return [path] * bool(path) + [
         leaf for key, part in (items[:2] + items[-1:]) for leaf in _leaves(part, (*path, key))

@@ -49,7 +49,7 @@ def simulated_model(training_rows: tuple[Floats, Floats]) -> OfferModel:
 
 @pytest.fixture(scope="module")
 def boosted_model() -> OfferModel:
-    """A model whose boosters have weight: signals that act together, all of them for the better, on odd scales."""
+    """A model whose boosters have weight: interacting signals, all with "higher is better", on unusual scales."""
     rng = np.random.default_rng(0)
     X = rng.integers(1, 6, (700, 5)).astype(float)
     together = 2.0 * ((X[:, 0] > 3) & (X[:, 1] > 2)) + 2.0 * ((X[:, 2] > 2) & (X[:, 3] < 4)) + X[:, 4] / 4
@@ -83,7 +83,7 @@ def test_better_own_ratings_alone_raise_the_likelihood(name: str, simulated_mode
 def test_a_better_rating_never_lowers_the_likelihood(
     name: str, simulated_model: OfferModel, boosted_model: OfferModel, data: st.DataObject
 ) -> None:
-    """Whatever else is rated, whoever rates."""
+    """For any other ratings and any rater role."""
     model = {"prior": OfferModel.published(), "simulated": simulated_model, "boosted": boosted_model}[name]
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     p, directions = len(model.signals), np.array(model.catalogue.directions)

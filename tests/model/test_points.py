@@ -32,7 +32,7 @@ def test_points_add_up_for_a_thousand_random_answers() -> None:
         for part, worth in zip(answer.contributions, points.parts, strict=True):
             assert (worth > 0, worth < 0) == (part.log_odds > 0, part.log_odds < 0)
         rounded += any(whole)
-    assert rounded > 900  # not all of them nothing
+    assert rounded > 900  # not all of them zero
 
 
 def test_reasons_that_cancel_out_keep_their_points() -> None:

@@ -29,7 +29,7 @@ def made(
     odd: bool = True,
     missingness: bool = False,
 ) -> OfferModel:
-    """Make a model with so many signals in each family, of random tables, some signals with odd scales and codes."""
+    """Return a model with these numbers of signals per family, random tables, and some unusual scales and codes."""
     rng, p = np.random.default_rng(seed), sum(families)
     family = np.repeat(np.arange(len(families)), families)
     direction = rng.choice([1, 1, -1], p) if directed else np.zeros(p, dtype=int)
@@ -108,7 +108,7 @@ MODELS = {
 
 
 def rows(model: OfferModel, n: int, seed: int, beside: bool = True) -> Floats:
-    """Draw ratings on knots, half way and beside, not applicable, and not rated; something is rated in each row."""
+    """Draw rows with at least one rating: on knots, half way or elsewhere, not applicable, not rated."""
     rng, grid, p = np.random.default_rng(seed), Grid.of(model.catalogue), len(model.signals)
     steps = rng.integers(0, 2 * grid.n_knots - 1, (n, len(grid.n_knots))) / 2
     steps[:, p:] = rng.integers(0, grid.n_knots[p:], (n, len(grid.n_knots) - p))
@@ -185,7 +185,7 @@ def partial_tables(model: OfferModel) -> PartialTables:
 
 
 def cancelling(model: OfferModel, rated: dict[int, float], free: int, unrated: int, expected: float) -> Floats:
-    """Return a row in which so much is expected of a signal, in standard units, by choice of another's rating."""
+    """Return a row in which one signal has this expected value, in standard units, by choice of another's rating."""
     row = np.full((1, len(model.terms)), np.nan)
     row[0, list(rated)] = list(rated.values())
     completion, at = partial_tables(model).completion, []

@@ -32,7 +32,7 @@ value = st.one_of(
 
 
 def _cells(term: int, x: float) -> list[tuple[int, float]]:
-    """Cells of a value with their weights, by the definition."""
+    """Return the cells of a value with their weights, by the definition."""
     levels, apart = int(GRID.n_knots[term]), int(GRID.has_not_applicable[term])
     if math.isnan(x):
         return [(levels + apart, 1.0)]

@@ -31,7 +31,7 @@ def everybody(table: np.ndarray) -> CardMeans:
 
 
 def crossed(seed: int = 0, people: int = 40, raters: int = 7) -> tuple[CardMeans, np.ndarray]:
-    """Some raters of each person, two stages."""
+    """Return scorecards of some raters for each person, at two stages."""
     rng = np.random.default_rng(seed)
     unit = np.repeat(np.arange(people), 3)
     who = np.concatenate([rng.choice(raters, 3, replace=False) for _ in range(people)])
@@ -54,7 +54,7 @@ def test_variances_icc_and_blups_equal_published_values() -> None:
 
 def test_ordinal_alpha_equals_its_published_value() -> None:
     assert round(ordinal_alpha(C.T), 6) == 0.815388
-    assert ordinal_alpha(C.T[:, ::-1]) == pytest.approx(ordinal_alpha(C.T), abs=1e-12)  # who rated does not matter
+    assert ordinal_alpha(C.T[:, ::-1]) == pytest.approx(ordinal_alpha(C.T), abs=1e-12)  # any order of raters
     twice = ordinal_alpha(np.concatenate([C.T, C.T]))
     assert ordinal_alpha(C.T, np.full(12, 2.0)) == pytest.approx(twice, abs=1e-12)
 

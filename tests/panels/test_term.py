@@ -39,7 +39,7 @@ QUICK = TrainingConfig(folds=3, repeats=1, resamples=50, baselines=(), prior="no
 
 @pytest.fixture(scope="module")
 def team() -> SimulatedTeam:
-    """One rater each, of 15; their severity is much of what they write."""
+    """A team of 15 raters, one per interview; severity explains much of their ratings."""
     return simulate_team(180, panel=1, severity=0.6, cards_per_rater=12, seed=2)
 
 
@@ -104,7 +104,7 @@ def test_audit_and_drift_recognise_the_training_rows(
     options: dict[str, Any] = {"groups": tmp_path / "groups.csv", "cards": tmp_path / "cards.csv", "resamples": 5}
     by_cards = audit_model(trained, tmp_path / "rows.csv", {"sex": "sex"}, **options)
     costs = [{item.name: item.cost.value for item in some.left_out} for some in (audited, by_cards)]
-    assert costs[0] == pytest.approx(costs[1], abs=1e-6)  # of one rater each the panel's mean is the scorecard
+    assert costs[0] == pytest.approx(costs[1], abs=1e-6)  # with one rater each, the mean of a panel is its scorecard
 
 
 def test_leniency_without_a_signal_ignores_its_ratings(team: SimulatedTeam) -> None:
@@ -260,7 +260,7 @@ def test_batches_accept_panels(model: OfferModel, team: SimulatedTeam, tmp_path:
     records = [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
     inner = (*model.signals, LENIENCY)
     nested = ({"ratings": {name: row[name] for name in inner}, "panel": row["panel"]} for row in records[2:])
-    lines: list[dict[Any, Any]] = [*records[:2], *nested]  # flat, and with the ratings by themselves
+    lines: list[dict[Any, Any]] = [*records[:2], *nested]  # flat records, and records with nested ratings
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     for ending in ("csv", "parquet", "jsonl"):
         score_files(tmp_path / f"in.{ending}", tmp_path / "out.csv", model)

@@ -29,7 +29,7 @@ FORBIDDEN = ("compliant", "certified", "bias-free", "audit passed", "not high-ri
 
 @pytest.fixture
 def team(workplace: Path, training_folder: Path, interviews: Ratings) -> Path:
-    """A working folder with a training, the file that it learned from, and a table of groups; the champion is its copy."""
+    """A working folder with a training, its data file, a table of groups, and a copy of the training as champion."""
     shutil.copytree(training_folder, "experiments/models/tested")
     write_csv(interviews, "team.csv")
     groups = simulate_groups(interviews, seed=1, disparity=0.8)
@@ -62,7 +62,7 @@ def test_an_audit_uses_the_out_of_fold_rows_of_the_champion(team: Path, run: Cal
     assert len(result["left_out"]) == SIGNALS + 5  # and the families
     assert "models of 5 folds" in result["left_out_by"]
     losses = {item["name"]: item["cost"]["value"] for item in result["left_out"] if item["kind"] == "family"}
-    assert max(losses.values()) > 0  # something is lost without the family that says most
+    assert max(losses.values()) > 0  # leaving out the most important family has a cost
 
 
 def test_training_rows_are_scored_by_models_that_did_not_learn_them(
@@ -140,7 +140,7 @@ def test_unusable_audit_input_is_refused(
 def test_one_category_or_equal_rows_leave_nothing_to_compare(team: Path, run: Callable[..., Result]) -> None:
     """With one category there is no ratio, and with equal rows none is above the median: both are stated."""
     first, row, *_ = Path("team.csv").read_text().splitlines()
-    row = row.replace(row.split(",")[first.split(",").index("candidate_id")], "nobody")  # whom no model has seen
+    row = row.replace(row.split(",")[first.split(",").index("candidate_id")], "nobody")  # new to every model
     Path("alike.csv").write_text("\n".join([f"{first},sex", *[f"{row},Female"] * 3]))
     done = run("audit", "alike.csv", "--attribute", "sex", "--no-track")
     assert done.exit_code == 0 and " of 1 person;" in done.output
@@ -158,7 +158,7 @@ def test_a_contradictory_table_of_groups_is_refused(team: Path, interviews: Rati
     with pytest.raises(RatingsError, match="sex: appears 2 times in the header"):
         read_groups(Path("team.csv"), interviews.catalogue, {"sex": "sex"}, Path("wide.csv"))
     Path("alike.csv").write_text("\n".join([text[0], f"{person},Female,Asian", f"{person},FEMALE ,Asian", *text[2:]]))
-    read_groups(Path("team.csv"), interviews.catalogue, {"sex": "sex"}, Path("alike.csv"))  # in other letters only
+    read_groups(Path("team.csv"), interviews.catalogue, {"sex": "sex"}, Path("alike.csv"))  # differing only in case
     Path("alien.csv").write_text("candidate_id,sex\nnobody,Female\n")
     with pytest.raises(ConfigError, match="none of its 1 row has a 'candidate_id'"):
         read_groups(Path("team.csv"), interviews.catalogue, {"sex": "sex"}, Path("alien.csv"))
@@ -215,7 +215,7 @@ def test_the_model_card_includes_audit_and_drift_if_they_exist(
             assert broken.exit_code == 2
             assert f"{path.relative_to(team)}: damaged (" in broken.stderr.replace(f"{team}/", "")
         path.unlink()
-        os.mkfifo(path)  # which nobody writes to
+        os.mkfifo(path)  # a pipe without a writer
         assert "not an ordinary file" in run("card", "--no-track").stderr
         path.unlink()
         path.write_bytes(whole)

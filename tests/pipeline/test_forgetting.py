@@ -23,7 +23,7 @@ COLUMNS = ("person", "candidate_id")
 
 @pytest.fixture
 def team(workplace: Path, training_folder: Path, interviews: Ratings) -> Path:
-    """A training whose model names team.csv as its source, that file, and the champion, which is a copy."""
+    """A training on team.csv, that file, and the champion, which is a copy of the training."""
     shutil.copytree(training_folder, "experiments/models/tested")
     write_csv(interviews, "team.csv")
     path = workplace / "experiments/models/tested/model.json"
@@ -113,7 +113,7 @@ def test_a_person_is_deleted_from_a_journal(workplace: Path, run: Callable[..., 
         ("b.csv", "\ufeffperson,s\nx,\u00e9\n y ,\u00e8\n".encode(), "\ufeffperson,s\n y ,\u00e8\n".encode()),
         ("c.csv", "person\ts\nx\t1\ny\t2\n".encode("utf-16"), "person\ts\ny\t2\n".encode("utf-16")),
         ("d.jsonl", b'{"person": "x"}\n{"person": 7, "a": 1}\n', b'{"person": 7, "a": 1}\n'),
-        ("e.csv", b"person,s\nxx,1\nX,2", b"person,s\nxx,1\nX,2"),  # to the letter
+        ("e.csv", b"person,s\nxx,1\nX,2", b"person,s\nxx,1\nX,2"),  # an exact match only
         (
             "f.jsonl",
             b'{"person": "y",\r "a": 1}\n{"person": "x"}\n{"person": "z"}',

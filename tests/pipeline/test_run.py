@@ -28,7 +28,7 @@ PRIOR = OfferModel.published()
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run the command line in a folder of its own, with nothing in it."""
+    """Run the command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return lambda *words: CliRunner().invoke(main, words, catch_exceptions=False)

@@ -252,7 +252,7 @@ def test_a_wide_file_is_refused_in_linear_time(run: Callable[..., Result], workp
     (workplace / "wide.csv").write_text(f"{header}\n{header}\n")
     started = time.process_time()
     _refused(run("predict", "wide.csv"), "problem")
-    assert time.process_time() - started < 5  # 100 s and more where each name is counted anew
+    assert time.process_time() - started < 5  # over 100 s if each name were counted again
 
 
 @pytest.mark.parametrize("word", ["boss", "observer of {n}", "x" * 500])

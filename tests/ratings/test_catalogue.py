@@ -71,7 +71,7 @@ def _plain(**changes: Any) -> dict[str, Any]:
 
 
 def test_directions_and_codes_are_inherited_and_overridden() -> None:
-    """What is set at the top holds for all signals, what is set at a signal for that one; files keep both."""
+    """A setting at the top holds for all signals, one at a signal for that signal; files keep both."""
     own = {"name": "b", "family": "all", "better": "lower", "not_observed": [], "not_applicable": ["N/A ", -1]}
     mine = Catalogue.from_dict(
         _plain(better="higher", not_observed=[99], signals=[{"name": "a", "family": "all"}, own])

@@ -76,7 +76,7 @@ def equal(found: Any, expected: Any) -> None:
 
 @pytest.fixture(scope="module")
 def coded_ratings() -> Ratings:
-    """Interviews in which "not applicable" tells, one of its own kind for each signal that has it."""
+    """Interviews in which "not applicable" predicts the outcome, in its own way for each signal that has it."""
     rng = np.random.default_rng(4)
     values = rng.integers(1, 6, (N, 5)).astype(float)
     values[:, 2] = rng.integers(0, 11, N) / 10

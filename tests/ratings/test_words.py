@@ -72,7 +72,7 @@ BAD = {
 
 
 def rows() -> list[dict[str, Any]]:
-    """Rows that between them have every cell."""
+    """Return rows that together contain every cell of CELLS."""
     longest = max(map(len, CELLS.values()))
     return [{name: [*cells][row % len(cells)] for name, cells in CELLS.items()} for row in range(longest)]
 
@@ -325,7 +325,7 @@ def test_maybe_counts_as_unknown_on_request(tmp_path: Path, run: Callable[..., R
 
 
 def drafted(folder: Path, columns: dict[str, list[str]]) -> tuple[str, Ratings]:
-    """Draft, and read the file with the draft as it stands."""
+    """Draft a catalogue and read the file with it, without edits."""
     n = max(map(len, columns.values())) * 12
     path = folder / "my.csv"
     rng = np.random.default_rng(1)
@@ -394,7 +394,7 @@ def test_a_draft_recognises_marks(tmp_path: Path, words: list[str], scale: str) 
 
 def test_a_draft_of_unknown_words_works_and_states_what_to_edit(tmp_path: Path) -> None:
     text, ratings = drafted(tmp_path, {"first": ["wow", "meh", "hm"], "second": ["wow", "hm"], "team": ["red", "blue"]})
-    assert ratings.catalogue.names == ("first", "second")  # words that columns share are a scale
+    assert ratings.catalogue.names == ("first", "second")  # words shared by columns form a scale
     assert {signal.levels for signal in ratings.catalogue.signals} == {("hm", "meh", "wow")}
     assert text.count("PUT THE LEVELS IN ORDER, worst to best") == 2
     assert '"team", # words; if they are ratings, write [[signals]] with levels = ["blue", "red"], put in order' in text

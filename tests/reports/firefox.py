@@ -21,7 +21,7 @@ NOWHERE = {
 
 
 class Firefox:
-    """A headless Firefox that reaches no network, and saves downloads in its profile's folder."""
+    """A headless Firefox without a network, which saves downloads in the folder of its profile."""
 
     def __init__(self, profile: Path) -> None:
         with socket.socket() as free:
@@ -38,7 +38,7 @@ class Firefox:
         )
         self._buffer, self._number = b"", 0
         self._socket = self._connected(port)
-        self._read()  # who it is
+        self._read()  # the handshake
         self("WebDriver:NewSession", capabilities={})
 
     def __call__(self, command: str, **arguments: Any) -> Any:
@@ -50,11 +50,11 @@ class Firefox:
         return result
 
     def run(self, script: str) -> Any:
-        """Run a script in the page; what it returns."""
+        """Run a script in the page and return its result."""
         return self("WebDriver:ExecuteScript", script=script, args=[])["value"]
 
     def messages(self) -> list[str]:
-        """What the browser has written to its console."""
+        """Return the messages of the browser's console."""
         self("Marionette:SetContext", value="chrome")
         return list(self.run("return Services.console.getMessageArray().map(message => String(message.message))"))
 

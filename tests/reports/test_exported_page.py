@@ -36,7 +36,7 @@ Open = Callable[..., "Page"]
 
 
 def everything() -> OfferModel:
-    """A model with all that the format has: pairs, triples, masked tables, gaps, and directions that bind."""
+    """Return a model with every part of the format: pairs, triples, masked tables, gaps, and active directions."""
     rng = np.random.default_rng(1)
     size, terms = dict(zip(PUBLISHED.terms, PUBLISHED.grid.sizes.tolist(), strict=True)), PUBLISHED.terms
 
@@ -67,7 +67,7 @@ def everything() -> OfferModel:
 
 
 def with_masked_boosters() -> OfferModel:
-    """Trained where signals act together, so that masked boosters take part; a signal may not apply, another is uneven."""
+    """Train on interacting signals, which use masked boosters; one may not apply, another has uneven knots."""
     rng = np.random.default_rng(0)
     X = rng.integers(1, 6, (800, 4)).astype(float)
     far = np.abs(X[:, 0] - 3)
@@ -91,7 +91,7 @@ MODELS = {"published": lambda: PUBLISHED, "trained": trained, "masked": with_mas
 
 
 def inputs(model: OfferModel, n: int) -> Iterator[tuple[dict[str, Any], list[float | None]]]:
-    """Random interviews: as records, and as the page's values; few rated, many, all, none, half steps between."""
+    """Return random interviews as records and as values of the page: few, many, all or no ratings, with half steps."""
     rng, catalogue = np.random.default_rng(7), model.catalogue
     for number in range(n):
         share = (0.0, 1.1, *rng.random(8))[number % 10]
@@ -116,7 +116,7 @@ def inputs(model: OfferModel, n: int) -> Iterator[tuple[dict[str, Any], list[flo
 
 @pytest.fixture
 def open_file(browser: Browser, tmp_path: Path) -> Iterator[Open]:
-    """Open a model's page from disk; at the end nothing has gone wrong in it, and nothing was asked for but the file."""
+    """Open a model's page from disk; check at the end that it had no error and requested only the file."""
     contexts: list[Any] = []
     wrong: list[str] = []
     asked: set[str] = set()
@@ -237,7 +237,7 @@ def test_an_interview_rated_and_saved_on_the_page_can_be_imported(open_file: Ope
     files.append(save(page, tmp_path))
     page.evaluate("for (const e of document.querySelectorAll('[data-signal]')) e.querySelectorAll('input')[1].click()")
     page.get_by_role("button", name="See the estimate").click()
-    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) == 1  # with all that is rated
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) == 1  # with every rating
 
     content = files[0].read_bytes()
     assert is_page_file(content)
@@ -275,7 +275,7 @@ def test_an_interview_rated_and_saved_on_the_page_can_be_imported(open_file: Ope
     )
     assert journal.entries()[0].answer is None or journal.entries()[1].answer is None  # no answer was asked for
     (tmp_path / "other.json").write_bytes(again.read_bytes().replace(entry.id.encode(), b"0" * 12))
-    assert len(journal.import_files([tmp_path / "other.json"]).fresh) == 1  # somebody else, who rated alike
+    assert len(journal.import_files([tmp_path / "other.json"]).fresh) == 1  # another person with equal ratings
 
 
 def test_leaving_the_page_with_unsaved_ratings_asks_first(open_file: Open, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ PAIRED = ("interviewer_energy", "mutual_respect")
 
 @pytest.fixture(scope="module")
 def model_with_pair(model: OfferModel) -> OfferModel:
-    """The model with one strong pair of signals more."""
+    """The model with one additional strong pair of signals."""
     return replace(model, pairs=(*model.pairs, Pair(*PAIRED, np.outer([2, 0, 0, 0, -1, 0], [1, 0, 0, 0, -1, 0]) / 3)))
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def pages() -> dict[str, str]:
-    """A page of each kind, of the shipped prior with counts of 300 rows; names of groups and of the model are awkward."""
+    """A report of each kind, for the shipped prior with counts of 300 rows; names contain markup."""
     rows = simulate_interviews(300, seed=4)
     assert rows.groups is not None
     model = OfferModel.published()
@@ -73,7 +73,7 @@ def test_each_report_is_one_valid_page_without_requests(pages: dict[str, str], w
     assert not [value for key in ("src", "href") for value in page.values(key) if not value.startswith("#")]
     assert set(page.values("href")) <= {f"#{anchor}" for anchor in page.values("id")}
     assert len(page.values("id")) == len(set(page.values("id")))
-    assert page.texts("script") and len(page.texts("script")) == 1  # nothing of a file's words runs
+    assert page.texts("script") and len(page.texts("script")) == 1  # no script from the text of a file
     assert "SIMULATED" in page.texts("h1")[0] and "SIMULATED" in page.texts("title")[0]
     assert all(page.texts("th"))
 

@@ -36,7 +36,7 @@ SECRET = "the coach's own words"
 
 
 def entries(people: int, each: int) -> list[Entry]:
-    """Interviews with as much text as there may be."""
+    """Return interviews with the longest permitted texts."""
     rows = simulate_interviews(people * each, seed=2)
     return [
         Entry(
@@ -81,7 +81,7 @@ def test_a_sheet_has_its_contents_and_nothing_private() -> None:
     assert gains == sorted(gains, reverse=True)
     assert min(gains) > -1e-9  # a better rating never hurts
     first = sheet.lines[0]
-    assert {rater for rater, _ in first.ratings} == {"candidate", "interviewer", "observer"}  # each by itself
+    assert {rater for rater, _ in first.ratings} == {"candidate", "interviewer", "observer"}  # each judged separately
     few = sheet_of(MODEL, "AB", some[:4], DAY)
     assert not few.practice.signals
     assert not few.to_discuss
@@ -140,7 +140,7 @@ def test_a_hidden_side_is_not_printed(tmp_path: Path) -> None:
     shown = app.get(f"/people/{person_id('AB')}/sheet")
     assert "Blind" in shown.text
     assert "<style" not in shown.text  # the policy takes none; it is linked
-    assert f'href="/people/{person_id("AB")}"' in shown.text  # a way back; a file has none
+    assert f'href="/people/{person_id("AB")}"' in shown.text  # a link back, which a file lacks
     assert app.get("/sheet.css").headers["content-type"].startswith("text/css")
     assert "Cohort of 1" in app.get("/cohort/sheet").text
     assert app.get("/people/000000000000/sheet").status_code == 404

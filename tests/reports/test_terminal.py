@@ -47,7 +47,7 @@ def put(data: Any, path: tuple[Any, ...], value: Any) -> Any:
 def call(folder: Path, *words: str) -> Result:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        return CliRunner().invoke(main, list(words), color=True)  # as on a terminal
+        return CliRunner().invoke(main, list(words), color=True)  # as in a terminal
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -207,7 +207,7 @@ def test_ratings_in_words_are_printed_as_words(tmp_path: Path) -> None:
     name = changed["signals"][0]["name"]
     model = {**SHIPPED, "catalogue": changed}
     (tmp_path / "my.json").write_text(json.dumps({**model, "fingerprint": fingerprint(model)}))
-    (tmp_path / "my.csv").write_text(f"{name},offer\ngood,Ja\n")  # an outcome says nothing to a prediction
+    (tmp_path / "my.csv").write_text(f"{name},offer\ngood,Ja\n")  # an outcome does not affect a prediction
     (tmp_path / "two.csv").write_text(f"{name},offer\nbeyond all measure,Ja\n4.5,Nein\n")
     answer = call(tmp_path, "predict", "my.csv", "-m", "my.json")
     assert answer.exit_code == 0, answer.output

@@ -67,7 +67,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def awkward_result() -> TrainingResult:
-    """54 signals of one family on four scales, no roles, no groups, no challengers, one pair, labels of the worst kind."""
+    """54 signals of one family on four scales, no roles, no groups, no baselines, one pair, labels with markup."""
     scales = (Scale(1, 5), Scale(0, 10), Scale(0, 1), Scale(0, 100, 2))
     signals = tuple(
         Signal(f"s{j}", AWKWARD[j] if j < len(AWKWARD) else f"Signal {j}", "all", scale=scales[j % 4])
@@ -89,7 +89,7 @@ def awkward_result() -> TrainingResult:
 def reports(
     training_folder: Path, awkward_result: TrainingResult, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """Three reports on disk: an ordinary one, an awkward one, and one of a training too small to be measured."""
+    """Three reports on disk: an ordinary one, one with awkward labels, and one of a training too small to measure."""
     folder = tmp_path_factory.mktemp("my reports")
     trained = {"awkward": awkward_result, "unmeasured": train(simulate_interviews(6, seed=1))}
     made = {which: save_report(one, folder / "made" / f"{which}.html") for which, one in trained.items()}

@@ -1,4 +1,4 @@
-"""A real server and pages of it in a real browser, for the tests of pages."""
+"""A real server and its pages in a real browser, for the tests of pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PUBLISHED = OfferModel.published()
 
 
 def served(work: Path) -> Iterator[str]:
-    """Serve a folder with a journal, and check at the end that nothing went wrong in the server."""
+    """Serve a folder with a journal, and check at the end that the server logged no error."""
     command = [sys.executable, "-m", "predictor", "serve", "--port", "0", "--journal", "my.journal"]
     log = (work / "log").open("w")
     process = subprocess.Popen(
@@ -49,7 +49,7 @@ def served(work: Path) -> Iterator[str]:
 
 
 def opened(browser: Browser, address: str) -> Iterator[Open]:
-    """Open pages of the server; at the end nothing has gone wrong in them, and nobody else was asked for anything."""
+    """Open pages of the server; check at the end that they had no error and requested no other host."""
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
     asked: set[str] = set()

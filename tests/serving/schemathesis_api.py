@@ -17,7 +17,7 @@ from predictor.serving.settings import Settings
 
 
 def _one_signal(folder: str) -> Path:
-    """Fit a model of one signal: each more makes nine hundred requests more, of kinds that this one has."""
+    """Fit a model of one signal: each further signal adds nine hundred requests of the same kinds."""
     known = simulate_interviews(100, seed=1).labelled()
     known = known.without(known.catalogue.names[1:])
     return OfferClassifier(known.catalogue).fit(known.features, known.y).model_.save(Path(folder, "one.json"))

@@ -258,7 +258,7 @@ def test_a_list_that_is_too_long_is_not_read_completely(client: TestClient, one:
         assert answer.status_code in ((413,) if body is many else (413, 422))
         assert time.process_time() - started < 1
     brackets = [{"candidate_id": "[{" * 100 + '\\"[', "goals_discussed": 4}] * 3
-    assert client.post("/v1/predict", json=brackets).status_code == 200  # no list, but what somebody is called
+    assert client.post("/v1/predict", json=brackets).status_code == 200  # no list: a name
 
 
 # --- that nothing makes it fail
@@ -306,7 +306,7 @@ def test_the_api_follows_its_openapi_document(warm_python: Path) -> None:
 
 
 class Server:
-    """`predictor serve` in a process of its own, on a free port."""
+    """`predictor serve` in a separate process, on a free port."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.log = (folder / "log").open("w+")

@@ -47,7 +47,7 @@ def connected(port: int) -> socket.socket:
 
 
 def answer(connection: socket.socket, got: bytes = b"") -> tuple[int, bytes]:
-    """Read one answer: its status, and what came with it and behind it; 0 where the connection ends before it."""
+    """Read one answer: its status, its content and what follows it; 0 if the connection ends first."""
     while not (found := re.match(rb"HTTP/1.1 (\d+).*?\r\ncontent-length: (\d+)\r\n.*?\r\n\r\n", got, re.S | re.I)) or (
         len(got) < found.end() + int(found[2])
     ):
@@ -133,7 +133,7 @@ def test_requests_sent_before_sigterm_are_answered(tmp_path: Path, how: str) -> 
         half = stack.enter_context(connected(port))
         half.sendall(GET)
         if how == "body under way":
-            with connected(port) as last:  # who asks last is answered last: the server has what the others sent
+            with connected(port) as last:  # the last request is answered last, so the server has received the others
                 last.sendall(GET + b"\r\n")
                 assert answer(last)[0] == 200
         process.send_signal(signal.SIGTERM)

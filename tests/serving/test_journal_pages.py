@@ -45,7 +45,7 @@ def upload(client: TestClient, content: bytes) -> httpx.Response:
 
 
 def agree(client: TestClient, looked: httpx.Response) -> httpx.Response:
-    """Add what a file holds after looking at it."""
+    """Confirm the preview of an import."""
     assert looked.status_code == 200
     fields = dict(re.findall('type="hidden" name="(.*?)" value="(.*?)"', looked.text.split("/journal/import/add")[1]))
     return client.post("/journal/import/add", data=fields, headers=PERSON)
@@ -87,7 +87,7 @@ def test_an_upload_within_the_limits_is_accepted(client: TestClient, app: FastAP
     notes += "estimate_low,estimate_high,estimate_model,estimate_fingerprint,estimate_simulated\n"
     row = ',one,"{}",,,,,,,,,,,,,,\n'.format("line\n" * 3_000)  # more lines than rows are allowed
     looked = upload(client, (notes + row * 10).encode())
-    assert not app.state.journal.entries()  # nothing is kept before somebody agrees
+    assert not app.state.journal.entries()  # nothing is saved before it is confirmed
     assert agree(client, looked).headers["location"] == "/journal?added=10&updated=0&already_there=0"
     assert len(app.state.journal.entries()) == 10
     form = {"csrf_token": csrf(client), "title": "x", "note": "x" * 1_000_000}
@@ -155,4 +155,4 @@ def test_the_journal_is_checked_at_start_and_not_for_each_request(
     assert not [statement for statement in asked if "quick_check" in statement]
     app.state.journal.path.unlink()
     assert "the file has disappeared" in client.get("/journal").text
-    assert not app.state.journal.path.exists()  # no empty one in its place
+    assert not app.state.journal.path.exists()  # no empty journal is created in its place

@@ -175,7 +175,7 @@ def test_an_exported_journal_can_be_imported(open_page: Open, journal: Journal, 
         page.get_by_role("button", name="Preview").click()
         page.get_by_text(f"good.csv: {added} new interviews").wait_for()
         if added:
-            assert len(journal.entries()) == before  # nothing is kept before somebody agrees
+            assert len(journal.entries()) == before  # nothing is saved before it is confirmed
             page.get_by_role("button", name="Add all 2").click()
             page.get_by_text("2 interviews added.").wait_for()
             page.goto("/journal/import")
@@ -199,7 +199,7 @@ def test_unsaved_text_in_another_form_prompts_before_it_is_lost(open_page: Open,
     page.get_by_role("button", name="Save the outcome").click(no_wait_after=True)
     page.locator("button:focus", has_text="Save the outcome").wait_for()
     assert page.locator("#note").input_value() == "typed"
-    page.get_by_role("button", name="Save", exact=True).last.click()  # its own form: nobody asks
+    page.get_by_role("button", name="Save", exact=True).last.click()  # its own form: no dialog
     page.get_by_text("Changed.").wait_for()
     assert (asked, journal.get(entry.id).note) == (["beforeunload"], "typed")
     journal.delete(entry.id)
@@ -237,7 +237,7 @@ def test_the_pages_work_without_javascript(open_page: Open, journal: Journal) ->
     assert page.locator('[name="rating.mutual_rapport"][value="did not come up"]').is_checked()
     page.fill("#title", "Kept while the answer changes")
     page.locator("#settings summary").click()
-    page.locator("#base_rate").press("Enter")  # answers, and does not keep
+    page.locator("#base_rate").press("Enter")  # it answers, but does not save
     assert page.locator(".headline").inner_text() == headline_of(expected)
     assert page.locator("#title").input_value() == "Kept while the answer changes"
     page.get_by_role("button", name="Save in journal").click()
@@ -272,7 +272,7 @@ def test_the_pages_work_by_keyboard_alone(open_page: Open) -> None:
     page.keyboard.press("Enter")
     expected = PUBLISHED.predict({asked[0].removeprefix("rating."): 5})
     page.locator(".headline", has_text=headline_of(expected)).wait_for()
-    assert page.evaluate(f"{focused}.id") == "answer-title"  # so that it is read
+    assert page.evaluate(f"{focused}.id") == "answer-title"  # so that a screen reader announces it
 
     def reach(selector: str) -> None:
         for _ in range(150):
@@ -352,7 +352,7 @@ def test_a_remote_user_enters_the_token_once() -> None:
     assert token not in str(browser.cookies)
     shown = browser.get("/").text
     assert "Rate an interview" in shown
-    assert "journal" not in shown.lower()  # there is none
+    assert "journal" not in shown.lower()  # no journal is served
     assert browser.get("/journal").status_code == 404
     csrf = re.findall('action="/logout"><input type="hidden" name="csrf_token" value="(.*?)"', shown)[0]
     assert browser.post("/logout", data={"csrf_token": "0" * 64}).status_code == 403
@@ -460,7 +460,7 @@ def test_the_pages_fit_a_phone_and_pass_accessibility_checks(
         )
         if path != "/" or width > 390:  # on a phone, test_rate_page.py looks at that page in all its states
             found = Axe().run(page, options=AXE).response
-            assert len(found["passes"]) > 10  # that it looked
+            assert len(found["passes"]) > 10  # that the check ran
             faults = found["violations"]
             assert not [(path, f["id"], [node["html"][:120] for node in f["nodes"]][:3]) for f in faults]
         page.emulate_media(media="print")
@@ -517,4 +517,4 @@ def test_a_new_model_is_compared_and_adopted(open_page: Open, work_folder: Path,
     shown = page.locator("#then").inner_text()
     assert f"estimates {of_100(later.offer_probability)} of 100" in shown
     assert "at the same base rate of 10 of 100" in shown
-    assert "10 of 100, your own base rate" in shown  # what was seen then stands as it was
+    assert "10 of 100, your own base rate" in shown  # the stored estimate is unchanged

@@ -57,7 +57,7 @@ def post(client: TestClient, path: str, **fields: Any) -> httpx.Response:
 
 
 def text(answer: httpx.Response) -> str:
-    """Return what a person reads."""
+    """Return the visible text of a page."""
     return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", answer.text.partition("<main")[2]))
 
 
@@ -102,7 +102,7 @@ def test_a_refused_entry_keeps_everything_that_was_typed(
 def test_a_refused_change_is_shown_again_on_its_form(client: TestClient, journal: Journal) -> None:
     entry = journal.add("Acme", {GOALS: 4}, rater_role="observer", not_come_up=("mutual_rapport",))
     page = client.get(f"/journal/{entry.id}").text
-    assert 'name="rating.mutual_rapport" value="did not come up" checked' in page  # else a new title would rate anew
+    assert 'name="rating.mutual_rapport" value="did not come up" checked' in page  # a new title keeps them
     late = {"outcome": "offer", "known_on": "2999-01-01"}
     cases: tuple[tuple[str, str, dict[str, str], tuple[str, ...]], ...] = (
         (
@@ -221,7 +221,7 @@ def test_each_side_is_hidden_until_both_have_rated(client: TestClient, journal: 
     remembered = {"cookie": "predictor_role=interviewer"}
     assert 'value="interviewer" checked' in client.get("/", headers=remembered).text
     form = client.get(f"/?interview={entry.interview}", headers=remembered).text
-    assert 'value="interviewer" checked' not in form  # the other side says who it is
+    assert 'value="interviewer" checked' not in form  # the other side states its role
     assert 'value="Acme"' in form
     assert f'name="interview" value="{entry.interview}"' in form
     nobody = post(client, "/journal", title="Acme", who="AB", interview=entry.interview, **{f"rating.{GOALS}": "5"})
@@ -235,7 +235,7 @@ def test_each_side_is_hidden_until_both_have_rated(client: TestClient, journal: 
     shown = text(client.get(f"/journal/{entry.id}"))
     assert re.search(r"Goals discussed 1 5", shown)
     assert "ended in an offer" in shown
-    assert "Compare with another" not in shown  # its own other side, which it stands beside
+    assert "Compare with another" not in shown  # its own other side is shown beside it
     listed = client.get(f"/people/{person_id('AB')}").text.partition("Still open")[2].partition("</ul>")[0]
     assert (listed.count("<li>"), journal.person_summaries()[0][0].n_open) == (1, 1)  # one interview, rated twice
     post(client, f"/journal/{entry.id}/outcome", outcome="no offer")
@@ -319,7 +319,7 @@ def test_unusual_names_and_days_are_handled(client: TestClient, journal: Journal
         assert kept.status_code == 303, name
     assert journal.person_names() == sorted(
         {*names[3:], names[0]}, key=journal.person_names().index
-    )  # three spellings are one
+    )  # three spellings of one name
     for who in journal.person_names():
         for page in ("", "/sheet", "/export.csv", "/export.json", "/delete"):
             assert client.get(f"/people/{person_id(who)}{page}").status_code == 200, (who, page)
@@ -374,7 +374,7 @@ def test_an_import_preview_expires_and_is_used_once(client: TestClient, journal:
         looked = client.post("/journal/import", data={"csrf_token": token}, files=files)
         assert "2 files: 2 new interviews" in text(looked)
         keys += re.findall('name="key" value="(.*?)"', looked.text)
-    assert post(client, "/journal/import/add", key=keys[0]).status_code == 409  # the oldest made room
+    assert post(client, "/journal/import/add", key=keys[0]).status_code == 409  # the oldest preview was dropped
     assert post(client, "/journal/import/add", key=keys[-1]).status_code == 303
     assert post(client, "/journal/import/add", key=keys[-1]).status_code == 409
     assert len(journal.entries()) == 2
@@ -403,7 +403,7 @@ def test_a_long_journal_has_fast_short_pages(client: TestClient, journal: Journa
         "/train",
         "/journal/import",
     ):
-        client.get(path)  # what is made once, such as templates, is no part of it
+        client.get(path)  # one-time work, such as compiling templates, is not measured
         before = time.process_time()
         answered = client.get(path)
         seconds = time.process_time() - before

@@ -69,7 +69,7 @@ def test_taps_and_words_lead_to_an_answer_and_a_saved_interview(
 
     page.evaluate(WORDS)
     tap(f'label:has([value="{role}"])')
-    if width > 640:  # all stands on one page, and is asked in other words from here on
+    if width > 640:  # all on one page, in the wording for this role from here on
         page.evaluate("seenTexts.clear()")
     for name, rating in eight().items():
         tap(f'label:has([name="rating.{name}"][value="{rating}.0"])')
@@ -163,7 +163,7 @@ def test_the_displayed_points_add_up(open_page: Open) -> None:
     assert page.locator(".hundred > svg").get_attribute("aria-label")
     wide = page.locator(".outcome.quiet .headline")
     size = wide.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
-    assert size < 20  # the shipped model knows little, and does not shout
+    assert size < 20  # the shipped model is uncertain, and the page stays neutral
     text = page.locator("#fragment").inner_text().lower()
     assert "log-odds" not in text
     assert "roc auc" not in text
@@ -210,7 +210,7 @@ def test_a_draft_survives_leaving_the_page_and_an_ended_session(open_page: Open)
     after = open_page(storage_state=page.context.storage_state())  # as when the browser was closed
     after.get_by_text("is back.").wait_for()
     assert after.locator("#count").inner_text() == f"8 of {SIGNALS} rated"
-    page.goto("/?person=0")  # another's interview has a draft of its own
+    page.goto("/?person=0")  # another person's interview has its own draft
     page.locator("#count", has_text=f"0 of {SIGNALS} rated").wait_for()
     page.goto("/")
     page.locator("#restored a").click()  # start over
@@ -227,7 +227,7 @@ def test_two_tabs_never_overwrite_each_other_silently(open_page: Open) -> None:
     other.get_by_text("is back.").wait_for()
     rate(other, second, 1)
     page.locator("#conflict").wait_for()
-    rate(page, first, 2)  # seen, but not kept over the other's
+    rate(page, first, 2)  # shown, but not saved over the other tab's draft
     kept = json.loads(page.evaluate(DRAFT))["values"]
     assert kept == {f"rating.{first}": "5.0", f"rating.{second}": "1.0"}
     page.get_by_role("button", name="Use the other tab's version").click()
@@ -257,7 +257,7 @@ def test_a_tampered_answer_is_not_saved(open_page: Open, work_folder: Path) -> N
 
 def test_fields_that_no_form_sends_are_refused() -> None:
     app = make_app(Settings(PUBLISHED_FILE))
-    with pytest.raises(UndefinedError):  # a misspelled name is no blank on a page
+    with pytest.raises(UndefinedError):  # a misspelled name in a template is an error, not a blank
         app.state.templates.env.from_string("{{ misspelled }}").render()
     browser = TestClient(app, base_url="http://localhost")
     csrf = re.findall('name="csrf_token" value="(.*?)"', browser.get("/").text)[0]

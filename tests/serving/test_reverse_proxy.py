@@ -45,7 +45,7 @@ def free_port() -> int:
 
 
 class Proxy:
-    """nginx with the README's lines, on free ports and with a certificate of its own."""
+    """nginx with the README's configuration, on free ports and with a self-signed certificate."""
 
     def __init__(self, folder: Path, lines: str, port: int) -> None:
         self.port = free_port()
@@ -64,7 +64,7 @@ class Proxy:
         temporary = "".join(
             f"{kind}_temp_path {folder};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
-        user = "user root;" if os.geteuid() == 0 else ""  # else it is one who may not enter pytest's folder
+        user = "user root;" if os.geteuid() == 0 else ""  # otherwise the worker's user may not enter pytest's folder
         (folder / "nginx.conf").write_text(
             f"{user} daemon off; pid {folder}/nginx.pid; error_log stderr; worker_processes 1;\n"
             f"events {{}}\nhttp {{\naccess_log off;\n{temporary}{lines}}}\n"
@@ -82,12 +82,12 @@ class Proxy:
                 time.sleep(0.05)
 
     def client(self, **options: Any) -> httpx.Client:
-        """A browser, more or less, that finds interviews.example on this machine."""
+        """An HTTP client with cookies that resolves interviews.example to this machine."""
         port = self.port
 
         class Here(httpx.HTTPTransport):
             def handle_request(self, request: httpx.Request) -> httpx.Response:
-                assert request.url.host == "interviews.example", request.url  # a redirect leads nowhere else
+                assert request.url.host == "interviews.example", request.url  # a redirect leads to no other host
                 assert request.url.port == port
                 here, more = request.url.copy_with(host="127.0.0.1"), {"sni_hostname": "interviews.example"}
                 asked = httpx.Request(
@@ -155,7 +155,7 @@ def test_the_pages_work_behind_nginx(browser: httpx.Client) -> None:
     long = b"goals_discussed\n" + (b"4" + b" " * 99 + b"\n") * 20_001  # two megabytes
     files = {"file": ("my.csv", long, "text/csv")}
     refused = browser.post("/interviews/journal/import", data=fields(page), files=files)
-    assert (refused.status_code, "more than 20,000 rows" in refused.text) == (422, True)  # by us, and not by nginx
+    assert (refused.status_code, "more than 20,000 rows" in refused.text) == (422, True)  # not by nginx
     assert browser.post("/interviews/estimate", data={**fields(page)}).status_code == 200
     answer = browser.post("/interviews/v1/predict", json={}, headers={"accept": "*/*"})
     assert 0 < answer.json()["offer_probability"] < 1
@@ -190,7 +190,7 @@ def test_wrong_tokens_are_counted_per_forwarded_address() -> None:
         headers = {"authorization": "Bearer wrong", "x-forwarded-for": forwarded}
         return int(client.get("/v1/model", headers=headers).status_code)
 
-    assert [guess(proxy, f"10.9.9.{number}, 10.0.0.5") for number in range(21)][-1] == 429  # the first is made up
+    assert [guess(proxy, f"10.9.9.{number}, 10.0.0.5") for number in range(21)][-1] == 429  # the first is forged
     assert guess(proxy, "10.0.0.5, 10.0.0.6") == 401
     assert [guess(direct, f"10.9.9.{number}") for number in range(21)][-1] == 429  # not a proxy of this machine
 

@@ -40,7 +40,7 @@ def log() -> io.StringIO:
 
 @pytest.fixture(scope="module")
 def app(log: io.StringIO) -> FastAPI:
-    """The application, with a form as the pages have them, and a fault."""
+    """The application, with a form like those of the pages and a route that raises an error."""
     app = make_app(Settings(PUBLISHED, timeout=0.5), log)
 
     @app.get("/form")
@@ -211,7 +211,7 @@ def test_wrong_tokens_are_slowed_down_and_logged_in_users_are_not(by: str, monke
 
     statuses = [guess(number).status_code for number in range(200)]
     assert statuses == [401] * TRIES + [429] * (200 - TRIES)
-    for number in range(2):  # nor is the right one looked at, or it would be told from a wrong one
+    for number in range(2):  # the right token is not checked either, or the answer would reveal it
         assert (guess(number, TOKEN).status_code, guess(number).headers["retry-after"]) == (429, "3")
     assert logged_in.get("/v1/model").status_code == 200
     assert guessing.get("/v1/model").status_code == 401  # none given, so none guessed
@@ -221,7 +221,7 @@ def test_wrong_tokens_are_slowed_down_and_logged_in_users_are_not(by: str, monke
     clock[0] += PAUSE
     assert guess(0, TOKEN).status_code in (200, 303)
     assert [other.get("/v1/model", headers={"authorization": "Bearer x"}).status_code for _ in range(21)][-1] == 429
-    moved = client("2001:db8::ffff:2")  # the same network, which is one client's
+    moved = client("2001:db8::ffff:2")  # the same /64 network counts as one client
     assert moved.get("/v1/model", headers={"authorization": "Bearer x"}).status_code == 429
 
 
@@ -277,7 +277,7 @@ def test_stalled_requests_time_out_and_slow_ones_are_answered() -> None:
         seen = [*await asyncio.gather(
             dribble(port, b"", head),  # headers without end
             dribble(port, whole, head),  # the same on a connection that is kept alive
-            dribble(port, whole, b"\n"),  # nothing at all, for ever
+            dribble(port, whole, b"\n"),  # nothing, for ever
         )]  # fmt: skip
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for part in (head, b"x", b"\r\n\r\n"):  # slow, but in time

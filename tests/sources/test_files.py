@@ -75,7 +75,7 @@ def book(*sheets: tuple[str, list[list[Any]]]) -> bytes:
 
 
 def _typed(cell: str) -> Any:
-    """As a person types into a spreadsheet: numbers are numbers, days are days."""
+    """Return a cell as a spreadsheet stores it: numbers as numbers, days as days."""
     for kind in (int, float, date.fromisoformat):
         try:
             return kind(cell)
@@ -114,7 +114,7 @@ DTYPES: list[Callable[[pd.DataFrame], pd.DataFrame]] = [
 
 
 def written(cell: Any) -> Any:
-    """As text, or as JSON has it."""
+    """Return a cell as text or as JSON."""
     return str(cell) if isinstance(cell, Decimal | date) else cell
 
 
@@ -199,7 +199,7 @@ def test_the_sample_is_the_same_in_every_format_and_dialect(data: st.DataObject,
 
 
 def _framed(cells: list[list[Any]], names: list[str]) -> pd.DataFrame:
-    """Whole numbers beside a gap stay whole, which pandas by itself would make floats."""
+    """Return a frame whose whole numbers stay whole beside a gap; pandas would make them floats."""
     frame = pd.DataFrame(cells, columns=names, dtype=object)
     whole = any(isinstance(cell, int) for cell in frame[IDS])
     return frame.astype({IDS: "Int64"} if whole else {}).infer_objects()
@@ -404,7 +404,7 @@ def test_merged_cells_apply_to_all_their_rows(tmp_path: Path) -> None:
         made.active.append(row)
     made.active["A3"] = None
     made.active.merge_cells("A2:A3")
-    made.active.merge_cells("B4:B9")  # beyond the last row, which makes no interviews
+    made.active.merge_cells("B4:B9")  # beyond the last row: adds no interviews
     made.save(tmp_path / "other.xlsx")
     ratings = read_ratings(tmp_path / "other.xlsx")
     assert ratings.columns["candidate_id"].tolist() == ["a", "a", "b"]

@@ -37,7 +37,7 @@ def of_role(ratings: Ratings, role: str) -> Ratings:
 
 
 def auc(ratings: Ratings, model: Any = None) -> float:
-    """Fit on the first half, score on the second; a candidate has at most one row on the wrong side."""
+    """Fit on the first half and score the second; at most one candidate has rows in both."""
     half = len(ratings) // 2
     model = model or make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression())
     model.fit(ratings.values[:half], ratings.y[:half])
@@ -78,7 +78,7 @@ def test_single_signals_correlate_with_offers_as_in_the_evidence(
     assert r.min() == pytest.approx(lowest, abs=0.02)
     assert r.max() == pytest.approx(highest, abs=0.02)
     assert r.idxmin() == "candidate_appreciation"
-    assert r.idxmax() in {"interviewer_highlights_fit", "interviewer_genuine_interest"}  # tells, not causes
+    assert r.idxmax() in {"interviewer_highlights_fit", "interviewer_genuine_interest"}  # an association, not a cause
 
 
 @pytest.mark.parametrize("role", ROLES)

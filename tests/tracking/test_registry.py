@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("without_figures")
 
 
 def said(rows: range, strength: float, *, repeats: int = 2, person: int = 1, noise: int = 0) -> OutOfFold:
-    """What a made-up model says of made-up rows, `person` rows a person; the stronger, the nearer to the outcome."""
+    """Return made-up out-of-fold predictions, `person` rows per person; a higher strength is nearer to the outcome."""
     number = np.arange(rows.start, rows.stop)
     y = (number * 7919 % 5 < 2).astype(float)
     rough = np.random.default_rng(noise).normal(0, 0.3, (repeats, len(number)))
@@ -66,7 +66,7 @@ def test_rows_of_people_known_to_the_champion_are_left_out() -> None:
     assert "1 row was left out" in str(verdict)
     unable = np.where(np.arange(400) < 350, 0.4, np.nan)
     assert judge(challenger, champion, lambda: unable).excluded_rows == 51
-    assert judge(challenger, champion).n == 101  # nobody to ask: those that both learned from
+    assert judge(challenger, champion).n == 101  # without predictions, only rows that both learned from
 
 
 def test_a_champion_that_learned_every_row_is_not_evaluated_again() -> None:
@@ -125,7 +125,7 @@ QUICK = 'folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\npr
 
 @pytest.fixture(scope="module")
 def trainings_folder(training_folder: Path, interviews: Ratings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an empty store and trainings that it has not heard of: on few rows, on many, and on the same."""
+    """A folder with an empty store and unrecorded trainings: on few rows, on many, and twice on the same."""
     place = tmp_path_factory.mktemp("trained")
     write_csv(simulate_interviews(60, seed=2), place / "few.csv")
     write_csv(interviews, place / "many.csv")
@@ -145,7 +145,7 @@ def trainings_folder(training_folder: Path, interviews: Ratings, tmp_path_factor
 
 @pytest.fixture
 def call(trainings_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Run the command line in a copy of that folder; it succeeds by default, and nothing else is heard."""
+    """Run the command line in a copy of that folder; expect success by default, and no other output."""
     shutil.copytree(trainings_folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -169,7 +169,7 @@ def test_only_the_first_and_better_models_are_promoted(call: Call) -> None:
     call("track", "experiments/models/small")
     client = MlflowClient("sqlite:///experiments/mlflow.db")
     client.delete_run(json.loads(Path("experiments/models/small/recorded.json").read_text())["run_id"])
-    # a run that is gone is recorded anew
+    # a deleted run is recorded again
     assert "No registered version was the champion yet.\nChampion: version 1\n" in call("promote", "small").stdout
     assert "Version 1 is the champion already" in call("promote", "1").stdout
 

@@ -39,7 +39,7 @@ Record = Callable[..., RecordedRun]
 
 @pytest.fixture(scope="module")
 def record(training_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Record:
-    """Record a training from a folder of its own."""
+    """Record a training from a new folder."""
 
     def call(result: TrainingResult, *, experiment: str = "pool", store: str | None = None) -> RecordedRun:
         folder = shutil.copytree(training_folder, tmp_path_factory.mktemp("kept") / training_folder.name)
@@ -51,7 +51,7 @@ def record(training_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> R
 
 @pytest.fixture(scope="module")
 def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a store that is warm already; its name has what paths of people have."""
+    """A folder for a store; its name has a space and an accent, as users' paths have."""
     return tmp_path_factory.mktemp("my work, é")
 
 
@@ -214,7 +214,7 @@ def test_the_default_store_is_in_the_working_folder(
     made = sorted(path.name for path in (tmp_path / "experiments").iterdir())
     assert made == ["artifacts", "mlflow.db", "mlflow.db.lock"]
     assert [path.name for path in tmp_path.iterdir()] == ["experiments"]
-    assert capfd.readouterr() == ("", "")  # MLflow is not heard
+    assert capfd.readouterr() == ("", "")  # MLflow prints nothing
 
 
 def test_the_users_own_store_takes_precedence(
@@ -295,7 +295,7 @@ def test_four_trainings_share_a_fresh_store_if_one_is_killed(
 
 def test_a_half_created_store_is_created_again(training_folder: Path, tmp_path: Path, warm_python: Path) -> None:
     path = tmp_path / "experiments" / "mlflow.db"
-    amid = "Path.replace = lambda *_: time.sleep(600)\nfor number in range"  # it is made, and not yet in its place
+    amid = "Path.replace = lambda *_: time.sleep(600)\nfor number in range"  # created, but not yet moved into place
     code = TRAINING.replace("for number in range", amid)
     with subprocess.Popen([warm_python, "-c", code, training_folder, tmp_path, "1"]) as process:
         while not path.with_name("mlflow.db.new").exists():
@@ -366,7 +366,7 @@ def test_an_unrelated_database_is_refused_unchanged(
 def test_a_store_folder_that_cannot_be_created_is_reported(
     record: Record, training_result: TrainingResult, tmp_path: Path
 ) -> None:
-    (tmp_path / "in").touch()  # a file in its way stops even root, whom a read-only folder does not
+    (tmp_path / "in").touch()  # a file in the way stops even root; a read-only folder would not
     with pytest.raises(TrackingError, match="can be written"):
         record(training_result, store=f"sqlite:///{tmp_path}/in/mlflow.db")
 

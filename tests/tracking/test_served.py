@@ -64,7 +64,7 @@ def run_id(client: MlflowClient, place: Store) -> str:
 
 @pytest.fixture(scope="module")
 def uri(client: MlflowClient, run_id: str, model: OfferModel) -> str:
-    """A model that is logged, registered and the champion."""
+    """The URI of a model that is logged, registered and the champion."""
     uri = log_model(client, run_id, model)
     client.set_registered_model_alias(REGISTERED, "champion", register(client, uri))
     return uri
@@ -212,7 +212,7 @@ def test_spark_returns_answers_in_columns(place: Store, uri: str, model: OfferMo
 def test_a_logged_model_has_no_pickle_and_few_requirements(folder: Path, model: OfferModel) -> None:
     kept = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in kept} == {"", ".py", ".toml", ".json", ".yaml", ".txt"}
-    assert not [path for path in kept if path.read_bytes()[:1] == b"\x80"]  # how a pickle begins
+    assert not [path for path in kept if path.read_bytes()[:1] == b"\x80"]  # the first bytes of a pickle
     assert OfferModel.load(folder / "data" / "model.json").fingerprint == model.fingerprint
     description = (folder / "MLmodel").read_text()
     assert "pickle" not in description

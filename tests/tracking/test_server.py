@@ -42,7 +42,7 @@ START_SECONDS = 120.0  # a slow, busy machine; usually it is under ten
 
 @dataclass
 class Server:
-    """An MLflow server in a process group of its own, which keeps artifacts itself."""
+    """An MLflow server in its own process group, which stores the artifacts."""
 
     folder: Path
     backend: str
@@ -96,7 +96,7 @@ class Server:
 
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
-    """A database cluster of its own, reached by a Unix socket only."""
+    """A separate PostgreSQL cluster, reached only by a Unix socket."""
     # Debian keeps the programs off PATH.
     path = os.pathsep.join([os.environ.get("PATH", ""), *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
     initdb, program = shutil.which("initdb", path=path), shutil.which("postgres", path=path)
@@ -138,7 +138,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run the command line in an empty folder with a file of ratings; by default it succeeds, and only progress is on stderr."""
+    """Run the command line beside a file of ratings; expect success by default and only progress on stderr."""
     monkeypatch.chdir(tmp_path)
     write_csv(simulate_interviews(120, seed=3), tmp_path / "my.csv")
     for name, text in (
@@ -199,7 +199,7 @@ def test_a_server_works_like_a_local_store(
 
     (answer,) = mlflow.pyfunc.load_model("models:/offer-predictor@champion").predict(pd.DataFrame([RATINGS]))
     assert answer == OfferModel.load(champion).predict(RATINGS).to_dict()
-    assert capfd.readouterr() == ("", "")  # MLflow is not heard
+    assert capfd.readouterr() == ("", "")  # MLflow prints nothing
 
 
 def test_a_training_survives_a_killed_server_and_is_tracked_later(
@@ -233,7 +233,7 @@ def test_a_training_survives_a_killed_server_and_is_tracked_later(
     assert [(run.info.run_id, run.info.status) for run in server.runs("mine")] == [(known, "RUNNING")]
     assert "Registered as version" in call(*command.split()[1:]).stdout
     assert f"recorded already, as run {known} in {server.uri}" in call("track", str(kept), code=2).stderr
-    call("track", str(kept), "--register")  # once more adds nothing
+    call("track", str(kept), "--register")  # doing it again adds nothing
     (run,) = server.runs("mine")
     assert (run.info.run_id, run.info.status) == (known, "FINISHED")
     assert "failure" not in run.data.tags

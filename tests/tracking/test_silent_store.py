@@ -28,7 +28,7 @@ from predictor.tracking.store import Store, connect, import_mlflow, locked, make
 
 
 class Silent:
-    """A server that accepts every connection; it sends nothing, or a header without an end, a letter at a time."""
+    """A server that accepts every connection and sends nothing, or an endless header one letter at a time."""
 
     def __init__(self, *, trickles: bool = False) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -114,7 +114,7 @@ def test_a_server_that_answers_byte_by_byte_counts_as_silent(silent_server: Sile
 
 
 class Busy(BaseHTTPRequestHandler):
-    """Asks everybody to come back in an hour."""
+    """Answers every request with "retry after an hour"."""
 
     def do_GET(self) -> None:
         self.send_response(429)
@@ -182,7 +182,7 @@ def test_a_half_created_store_is_removed_on_a_full_disk(tmp_path: Path, monkeypa
         connect(Store.named(f"sqlite:///{tmp_path}/mlflow.db"))
     assert not list(tmp_path.iterdir())
     with held[0] as file:
-        assert os.fstat(file.fileno()).st_size == 0  # else its room is free only when the process ends
+        assert os.fstat(file.fileno()).st_size == 0  # otherwise its space is freed only when the process ends
 
 
 @pytest.mark.parametrize(

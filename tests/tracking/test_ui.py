@@ -68,7 +68,7 @@ def champion_run(training_folder: Path, work_folder: Path, store: str) -> Record
 
 @pytest.fixture(scope="module")
 def comparison_run(champion_run: RecordedRun, interviews: Ratings, work_folder: Path, store: str) -> RecordedRun:
-    """A comparison of two experiments, quick ones, on the rows that the champion learned from."""
+    """A comparison of two quick experiments on the rows that the champion learned from."""
     settings = TrainingConfig(repeats=1, resamples=50)
     configs = {name: replace(settings, model=name.replace("-", "_")) for name in ("logistic", "base-rate")}
     with pytest.MonkeyPatch.context() as patch:
@@ -79,7 +79,7 @@ def comparison_run(champion_run: RecordedRun, interviews: Ratings, work_folder: 
 
 
 class Server:
-    """`serve_ui` in a process of its own, started in some folder; `url` is what it says it is open at."""
+    """`serve_ui` in a separate process, started in some folder; `url` is the address that it prints."""
 
     def __init__(self, folder: Path, store: str | None = None) -> None:
         code = f"from predictor.tracking import serve_ui; serve_ui(store={store!r})"
@@ -97,7 +97,7 @@ class Server:
         self.children = descendants(self.process.pid)
 
     def end(self, number: signal.Signals) -> str:
-        """Send a signal, check that nothing is left, and give what was said last."""
+        """Send a signal, check that no process is left, and return the last output."""
         self.process.send_signal(number)
         rest, _ = self.process.communicate(timeout=30)
         assert self.process.returncode == 0
@@ -115,7 +115,7 @@ class Server:
 
 
 def processes() -> dict[int, tuple[str, int]]:
-    """State and parent of every process, by number."""
+    """Return the state and parent of every process, by number."""
     found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it ended while we looked
@@ -132,7 +132,7 @@ def descendants(number: int) -> list[int]:
 
 
 def alive(number: int) -> bool:
-    return processes().get(number, ("Z", 0))[0] != "Z"  # a zombie has ended; nobody has asked how yet
+    return processes().get(number, ("Z", 0))[0] != "Z"  # a zombie has ended, but its parent has not collected it
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def server(comparison_run: RecordedRun, store: str, tmp_path_factory: pytest.Tem
 
 
 def open_at(page: Page, address: str) -> None:
-    page.goto("about:blank")  # else only the part after # changes, and what was shown before may stay
+    page.goto("about:blank")  # otherwise only the part after # changes, and the old page may stay
     page.goto(address)
 
 
@@ -180,7 +180,7 @@ def test_runs_are_listed_with_their_metrics(page: Page, server: Server, training
 def test_a_comparison_lists_its_experiments_as_child_runs(page: Page, server: Server) -> None:
     open_at(page, server.url)
     page.get_by_role("link", name="compared", exact=True).wait_for()
-    page.locator("[row-index='0'] button, [row-index='0'] [role=button]").first.click()  # opens what is below it
+    page.locator("[row-index='0'] button, [row-index='0'] [role=button]").first.click()  # expands its child runs
     for name in ("compared-logistic", "compared-base-rate", "tested"):
         page.get_by_role("link", name=name, exact=True).wait_for()
     page.wait_for_function(  # every run has a line of its own
@@ -219,7 +219,7 @@ def test_plots_open_in_the_pages(
 ) -> None:
     run = comparison_run if plot.startswith("compared") else champion_run
     open_at(page, f"{experiment(server)}/runs/{run.run_id}/artifacts/{Path(plot).name}")
-    width, height = struct.unpack(">II", (work_folder / plot).read_bytes()[16:24])  # as a PNG file says it
+    width, height = struct.unpack(">II", (work_folder / plot).read_bytes()[16:24])  # as stored in a PNG file
     shown = f"i.complete && i.naturalWidth === {width} && i.naturalHeight === {height}"
     page.wait_for_function(f"[...document.images].some(i => i.src.startsWith('blob:') && {shown})")
 

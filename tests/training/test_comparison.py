@@ -13,7 +13,7 @@ from predictor.training.comparison import Leaderboard, OutOfFold, leaderboard
 
 @pytest.fixture(scope="module")
 def results(training_result: TrainingResult) -> dict[str, TrainingResult]:
-    """The model, and what always says the base rate."""
+    """Training results of the model and of the base rate alone."""
     flat = np.full_like(training_result.out_of_fold["pool"], training_result.y.mean())
     other = replace(training_result, out_of_fold={"pool": flat}, scores=training_result.baselines["base_rate"])
     return {"base-rate": other, "pool": training_result}

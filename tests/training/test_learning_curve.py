@@ -36,7 +36,7 @@ def test_too_few_rows_have_no_learning_curve() -> None:
     [
         (Score(0.02, 0.01, 0.03, 300), "would probably help"),
         (Score(0.02, -0.01, 0.05, 300), "Not clear yet"),
-        (Score(0.002, 0.001, 0.003, 300), "would change little"),  # certain, and too small to matter
+        (Score(0.002, 0.001, 0.003, 300), "would change little"),  # significant, but too small to matter
         (Score(-0.01, -0.02, 0.0, 300), "would change little"),
     ],
 )

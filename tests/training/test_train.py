@@ -18,7 +18,7 @@ from predictor.errors import CatalogueError, ConfigError, RatingsError
 from predictor.evaluation.scores import log_loss
 
 QUICK = TrainingConfig(repeats=1, resamples=50, baselines=("base_rate",))
-QUICKEST = TrainingConfig(folds=2, repeats=1, resamples=20, baselines=())  # where its scores are not looked at
+QUICKEST = TrainingConfig(folds=2, repeats=1, resamples=20, baselines=())  # for tests that do not check scores
 
 
 def test_the_same_data_and_configuration_give_the_same_model(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_groups_stay_on_one_side_of_a_split() -> None:
     copies = once.rows(np.repeat(np.arange(len(once)), 5))
     found = train(copies, replace(QUICK, folds=2), curve=False)
     assert found.data["n_groups"] == len(set(copies.columns["candidate_id"]))
-    assert found.gains["base_rate"].value < 0.01  # with copies on both sides it would be far above
+    assert found.gains["base_rate"].value < 0.01  # with copies on both sides it would be far higher
 
 
 def test_ratings_without_groups_train_with_a_warning() -> None:

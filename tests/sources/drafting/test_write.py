@@ -27,7 +27,7 @@ OUTCOME = ["yes" if i % 3 else "no" for i in range(N)]
 
 
 def ratings(low: int, high: int, n: int = N) -> list[int]:
-    """Ratings with no tie to the outcome that reach both ends."""
+    """Return ratings without a relation to the outcome that include both ends of the scale."""
     return [low, high, *RNG.integers(low, high + 1, n - 2).tolist()]
 
 
@@ -50,7 +50,7 @@ def draft(path: Path, outcome: str = "hired", group: str | None = None) -> Catal
 
 
 def why(path: Path, column: str) -> str:
-    """What the draft says of a column that it leaves out."""
+    """Return the reason in the draft for leaving a column out."""
     line = next(
         line for line in draft_catalogue(path, outcome="hired").splitlines() if line.startswith(f'  "{column}"')
     )
@@ -166,7 +166,7 @@ def test_an_obvious_code_is_written_into_the_draft(
 
 
 def taken(text: str) -> Catalogue:
-    """The draft after a person has taken what its comments suggest, in place of the scale."""
+    """Return the draft with the scale replaced by what its comments suggest."""
     lines = [
         line.removeprefix("#   ") if line.startswith(("#   not_", "#   scale = ")) else line
         for line in text.splitlines()
@@ -187,7 +187,7 @@ def test_a_likely_code_is_noted(tmp_path: Path, code: int) -> None:
 
 
 def outcomes(shares: Mapping[int, tuple[int, int]]) -> dict[str, list[Any]]:
-    """Rows of one signal by rating: how many, and how many of them yes."""
+    """Return rows of one signal, by rating: how many rows, and how many of them are offers."""
     cells = [rating for rating, (n, _) in shares.items() for _ in range(n)]
     return {"calm": cells, "hired": [int(i < yes) for n, yes in shares.values() for i in range(n)]}
 
@@ -201,7 +201,7 @@ LEVEL = {1: (100, 40), 2: (100, 44), 3: (100, 40), 4: (100, 44), 5: (100, 40)}
     [
         ({0: (20, 18), **RISING}, 0),
         ({0: (20, 0), **RISING}, None),  # where the order of the ratings leads
-        ({0: (20, 8), **RISING}, None),  # within noise
+        ({0: (20, 8), **RISING}, None),  # a difference within noise
         ({0: (90, 81), **RISING}, None),  # not rare
         ({**RISING, 6: (20, 2)}, 6),
         ({**RISING, 6: (20, 20)}, None),

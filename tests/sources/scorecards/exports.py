@@ -33,7 +33,7 @@ def v1_application(key: int, status: str = "active", **other: Any) -> dict[str, 
 
 
 def v1(**applications: Any) -> dict[str, list[Any]]:
-    """One card and one application for each keyword: a name for reading, and cells of the application."""
+    """Return one card and one application per keyword, whose value has the cells of the application."""
     cards, rows = [], []
     for number, cells in enumerate(applications.values(), 1):
         cards.append(v1_card(number, number))
@@ -47,7 +47,7 @@ def rejected(reason: str = "Lacking skills", side: str = "We rejected them", **o
 
 
 def lever(**forms: dict[str, Any]) -> dict[str, list[Any]]:
-    """Forms of one opportunity of contact c-1, which was archived, and another opportunity of the same person."""
+    """Return forms of an archived opportunity of contact c-1 and of another one of the same person."""
     cards = []
     for number, cells in enumerate(forms.values(), 1):
         cards.append(
@@ -94,7 +94,7 @@ def ashby(value: Any = 4, **other: Any) -> dict[str, list[Any]]:
 
 
 def written(folder: Path, records: dict[str, list[Any]], form: str = "json") -> Path:
-    """Write records as one of the forms in which exports come."""
+    """Write records in one of the forms of real exports."""
     folder.mkdir(parents=True, exist_ok=True)
     if form == "bundle":
         (folder / "bundle.json").write_text(json.dumps(records))

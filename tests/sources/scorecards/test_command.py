@@ -146,7 +146,7 @@ def test_files_that_are_no_scorecard_tables_are_not_overwritten(run: Run, workpl
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("pipe.json",), "pipe.json: not an ordinary file"),  # nobody writes to it, so reading would wait for ever
+        (("pipe.json",), "pipe.json: not an ordinary file"),  # without a writer, reading would wait for ever
         (("export", "--out", "pipe.csv"), "pipe.csv: cannot be written: not an ordinary file"),
         (("export", "--out", "my.csv", "--catalogue", "pipe.csv"), "pipe.csv: cannot be written: not an ordinary file"),
         (("export", "--out", "circle.csv"), "circle.csv: cannot be written: Too many levels of symbolic links"),
@@ -203,7 +203,7 @@ def test_names_and_addresses_in_a_spreadsheet_become_pseudonyms(run: Run, workpl
     assert "could not be noticed" in result.output  # no column of times
 
 
-SHEETS = {  # as recruiters have them: what the draft must hold, and the ratings and outcomes that it gives as it is
+SHEETS = {  # typical tables: text that the draft must contain, and the ratings and outcomes that it gives without edits
     "word scales that share their words": (
         "Interviewer Name,Candidate Name,Date,Clarity,Fit,Years of experience,Decision\nBob,Ann,2026-03-01,Good,Poor,3,Offer extended\n"
         "Bob,Cy,2026-03-02,Excellent,Average,5,Rejected\n",
@@ -333,7 +333,7 @@ def test_the_overall_recommendation_is_scored_alone(run: Run, workplace: Path, t
 def test_stage_counts_in_the_report_add_up_to_the_cards_used(team: Path) -> None:
     imported = read_scorecards("greenhouse", [team])
     used = imported.usable.use == "row"
-    assert (imported.usable.use == "withdrawn").any()  # whose cards are read, and in no row
+    assert (imported.usable.use == "withdrawn").any()  # their cards are read but belong to no row
     used |= imported.usable.use == "unlabelled"
     page = render_import(imported)
     stages = re.findall(r">(?:On-site interview|Phone screen)</th><td class=\"figure\">([\d,]+)<", page)

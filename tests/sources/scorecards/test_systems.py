@@ -470,7 +470,7 @@ def test_each_sheet_of_a_workbook_is_a_table(tmp_path: Path) -> None:
 
 def test_missing_pages_future_cards_and_v3_logistics_are_listed() -> None:
     expanded = lever(a={})
-    expanded["opportunities"][0]["contact"] = {"id": "c-1", "name": "canary"}  # the other has the id alone
+    expanded["opportunities"][0]["contact"] = {"id": "c-1", "name": "canary"}  # the other one has only the id
     assert read("lever", expanded).table["person"].tolist() == ["c-1"]
     imported = read("greenhouse", {**v1(a={}), "scorecards": [v1_card(1, 1, submitted_at="2027-01-02T00:00:00Z")]})
     assert listed(imported, "future") == [(1, "1", "")]
