@@ -109,8 +109,10 @@ def test_pipes_and_circular_links_are_refused_without_waiting(tmp_path: Path, ca
         (["UPDATE entries SET estimate = '{\"more\": 1}'"], "damaged"),
         (["INSERT INTO answers SELECT number, x'00' FROM entries"], "damaged"),
         (["DROP TABLE answers"], "damaged: no such table: answers"),
-    ],
-)  # fmt: skip
+    ], ids=[
+    "a new column", "a new column with a default and an index", "a new column without a default", "a missing column",
+    "a renamed column", "a renamed table", "a list of ratings", "a number as ratings", "a rating as text",
+    "an infinite rating", "deeply nested ratings", "an estimate with an unknown key", "a broken answer", "no table of answers"])  # fmt: skip
 def test_a_table_changed_by_another_tool_is_used_or_clearly_refused(
     journal: Journal, change: list[str], says: str | None
 ) -> None:

@@ -291,7 +291,7 @@ SCALED = replace(
 )
 
 
-@pytest.mark.parametrize("wrong", [[99, 3, 0], [3, 6, 0], [-1, 3, 0], [3, 0, 0], [3, 3, 7], [3, 3, 0.5]])
+@pytest.mark.parametrize("wrong", [[99, 3, 0], [3, 6, 0], [-1, 3, 0], [3, 0, 0], [3, 3, 7], [3, 3, 0.5]], ids=str)
 def test_ratings_out_of_scale_are_refused_by_fit_and_predict(wrong: list[float]) -> None:
     """With the same message as other inputs; 0 means "not applicable" and is valid only where the signal allows it."""
     X, y = np.array([[1, 2, 0], [2, 1, np.nan], [4, 5, 2], [0, np.nan, 1]] * 10), [0, 0, 1, 1] * 10

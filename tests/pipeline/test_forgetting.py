@@ -130,6 +130,19 @@ def test_a_person_is_deleted_from_a_journal(workplace: Path, run: Callable[..., 
         ("k.csv", "person\nx\ny".encode("utf-32"), "person\ny".encode("utf-32")),
         ("h.tsv", b"person\ts\nx\t1\ny\t2\n", b"person\ts\ny\t2\n"),
     ],
+    ids=[
+        "CSV with quotes",
+        "CSV with a byte order mark",
+        "UTF-16 TSV",
+        "JSON Lines",
+        "CSV without the person",
+        "JSON Lines with a carriage return",
+        "UTF-16 JSON Lines",
+        "big-endian CSV",
+        "big-endian JSON Lines",
+        "UTF-32 CSV",
+        "TSV",
+    ],
 )
 def test_only_records_of_the_person_are_deleted(tmp_path: Path, name: str, content: bytes, left: bytes) -> None:
     path = tmp_path / name

@@ -291,6 +291,7 @@ def test_ids_of_several_files_are_merged_unchanged(model: OfferModel, tmp_path: 
         ([True, False, np.True_, np.nan], [1, 0, 1, N]),
         (["yes", "-", "k.A.", "no"], [1, N, N, 0]),
     ],
+    ids=str,
 )
 def test_outcomes_are_read_from_records_and_frames(cells: list[Any], y: list[float]) -> None:
     records = [{"verdict": 4, "hired": cell} for cell in cells]

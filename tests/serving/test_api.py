@@ -53,7 +53,11 @@ def printed(answer: Any) -> Any:
 # --- what it answers
 
 
-@pytest.mark.parametrize("sent", [EXAMPLE, EXAMPLE["ratings"], {}, {"rater_role": "Observer", "goals_discussed": 4.5}])
+@pytest.mark.parametrize(
+    "sent",
+    [EXAMPLE, EXAMPLE["ratings"], {}, {"rater_role": "Observer", "goals_discussed": 4.5}],
+    ids=["the example", "its ratings alone", "nothing rated", "a role and a half rating"],
+)
 def test_the_api_gives_exactly_the_answers_of_the_model(
     client: TestClient, model: OfferModel, sent: dict[str, Any]
 ) -> None:

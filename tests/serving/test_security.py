@@ -111,6 +111,7 @@ def test_the_refusal_page_reveals_nothing_about_the_server(client: TestClient) -
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site", "origin": "http://localhost"},
     ],
+    ids=str,
 )
 def test_requests_from_another_site_are_refused(client: TestClient, headers: dict[str, str]) -> None:
     assert client.post("/v1/predict", json={}, headers=headers).status_code == 403

@@ -125,6 +125,7 @@ def test_a_served_model_accepts_a_base_rate(served: Any, model: OfferModel) -> N
         [{"ratings": 4}],
         [],
     ],
+    ids=str,
 )
 def test_a_served_model_refuses_with_the_messages_of_the_model(
     served: Any, model: OfferModel, rows: list[dict[str, Any]]

@@ -81,7 +81,7 @@ def test_protected_attributes_are_recognised_by_name(tmp_path: Path, name: str) 
     assert f'"{name}", # a protected attribute' in draft_catalogue(path, outcome="hired")
 
 
-@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("words", WORDS, ids=", ".join)
 def test_protected_attributes_are_recognised_by_their_values(tmp_path: Path, words: tuple[str, ...]) -> None:
     rows = "".join(f'{1 + i % 5},"{words[i % len(words)]}",{i // 2 % 2}\n' for i in range(40))
     (path := tmp_path / "my.csv").write_text(f"calm,kind,hired\n{rows}")

@@ -73,6 +73,7 @@ def why(path: Path, column: str) -> str:
         (RNG.uniform(0.02, 0.98, N).tolist(), Scale(0, 1, 0.1)),
         (RNG.uniform(2.3, 6.6, N).tolist(), Scale(1, 7)),
     ],
+    ids=lambda value: str(value) if isinstance(value, Scale) else "",
 )
 def test_the_scale_of_a_signal_is_inferred(tmp_path: Path, cells: list[float], scale: Scale) -> None:
     catalogue = draft(write(tmp_path, {"s": cells, "hired": OUTCOME}))
