@@ -40,8 +40,15 @@ LAYERS = {
     "cli": 11,
     "__main__": 12,
 }
-# neighbours on one level, or far apart, that must not import each other all the same
-FORBIDDEN_IMPORTS = {"ratings": {"atomic", "cluster"}, "learning": {"journal"}, "evaluation": {"journal", "batch"}, "serving": {"tracking", "batch"}, "batch": {"journal", "learning", "evaluation", "panels"}, "panels": {"journal", "batch", "learning"}}  # fmt: skip
+# further imports that would be downward, or on one level, and are forbidden all the same
+FORBIDDEN_IMPORTS = {
+    "ratings": {"atomic", "cluster"},
+    "learning": {"journal"},
+    "evaluation": {"journal", "batch"},
+    "panels": {"journal", "batch", "learning"},
+    "batch": {"journal", "learning", "evaluation", "panels"},
+    "serving": {"tracking", "batch"},
+}
 HEAVY = ("sklearn", "pandas", "mlflow", "matplotlib", "scipy", "joblib", "lightgbm", "pyarrow", "distributed")
 
 

@@ -1,28 +1,30 @@
-"""What the journal and the server bear: kills in mid-write, many writers, full disks, swapped models, load, floods.
+"""What the journal and the server withstand: kills, many writers, full disks, swapped models, load, and floods.
 
-- `kills [ROUNDS]`: a process writes to a journal without a pause and is killed (SIGKILL) at a random moment. What it
-  was told is done must be there, as it was told; what it was at must be there wholly or not at all. A quarter as many
-  kills meet a process that makes new journals.
-- `writers [ROWS]`: eight processes add so many rows each at once. All must be there, none twice.
-- `disk`: one that is full, has space again, is read-only, and no longer; then a journal of a newer layout. What is
-  refused must change nothing. Root mounts a small disk; else sizes of files are limited, and who may write.
+- `kills [ROUNDS]`: a process writes to a journal without a pause and is killed (SIGKILL) at a random moment. Every
+  confirmed write must be stored unchanged, and the interrupted one completely or not at all. A quarter as many kills
+  hit a process that creates new journals.
+- `writers [ROWS]`: eight processes each add this many rows at once. All must be stored, none twice.
+- `disk`: the disk is full, has space again, is read-only, then writable; then the journal has a newer layout. A
+  refused command must change nothing. Root mounts a small disk; other users get limits on file size and write
+  permission.
 - `swap [REQUESTS]`: `predictor serve` answers over eight connections while its model's file is replaced every 50 ms.
-  Every answer must be that of one of the two models, to the last bit.
-- `silent`: a tracking server that accepts every connection and never answers. A training must be finished and kept, and
-  `history`, `pull` and `promote` must say so, each within 30 seconds beyond its own work.
-- `soak [MINUTES]`: half of what the server can take, for so long. No request may fail, and memory may grow by 5 % at
-  most, from the minute after the first to the last.
-- `flood [MB]`: eight connections send headers without end, so many MB in all: one long, many short, trailers after a
-  body. Each must be answered 431, and memory may grow by 60 MB at most.
-- `uploads [COLUMNS]`: files of so many columns, of four times as many rows, and of as many bytes as are taken, are
-  uploaded to the journal, and lists of 330,000 interviews sent to the API. Each must be refused, or taken, in words.
-- `term [REQUESTS]`: so many requests are sent, over new connections, over kept ones and without a pause, and then the
-  server is told to end (SIGTERM). Each that was sent whole before that must be answered, and the server end by itself.
+  Every answer must be exactly that of one of the two models.
+- `silent`: a tracking server accepts every connection and never answers. A training must finish and be saved, and
+  `history`, `pull` and `promote` must report the problem, each within 30 seconds beyond its own work.
+- `soak [MINUTES]`: half of the load that the server can take, for this long. No request may fail, and memory may
+  grow by at most 5 % from the second minute to the last.
+- `flood [MB]`: eight connections send endless headers of this many MB in all: one long header, many short ones,
+  trailers after a body. Each must be answered with 431, and memory may grow by at most 60 MB.
+- `uploads [COLUMNS]`: files of this many columns, of four times as many rows, and of the largest size are uploaded
+  to the journal, and lists of 330,000 interviews are sent to the API. Each must be accepted, or refused with a clear
+  message.
+- `term [REQUESTS]`: this many requests are sent over new connections, over kept ones and without a pause, and then
+  the server is stopped by SIGTERM. Each complete request must be answered, and the server must end by itself.
 
-In the last three, and in `silent`, `/health` must be answered within half a second all the while. What the server waits
-for a processor on a busy machine does not count; the clock is printed beside it.
+In the last three, and in `silent`, `/health` must always be answered within half a second. The time that the server
+waits for a processor on a busy machine does not count; the elapsed time is printed beside it.
 
-Entries are made up, and so are ratings; models are of SIMULATED interviews. POSIX only. It exits 1 where one fails.
+Entries and ratings are made up; models are of SIMULATED interviews. POSIX only. Exit code 1 if a check fails.
 
     .venv/bin/python tests/stress/endurance.py kills
 """
@@ -74,13 +76,15 @@ FORK = multiprocessing.get_context("fork")
 PUBLISHED = OfferModel.published()
 WRITERS = CONNECTIONS = 8
 LATEST = 0.1  # seconds from a process's first write to its end; a write takes some milliseconds
-ROLLBACK = bytes.fromhex("d9d505f920a163d7")  # how a rollback journal begins: sqlite.org/fileformat2.html, section 3
+ROLLBACK = bytes.fromhex(
+    "d9d505f920a163d7"
+)  # the first bytes of a rollback journal: sqlite.org/fileformat2.html, section 3
 SMALL, LARGE = 400_000, 4_000_000  # bytes of a disk
 CHAMPION, PAUSE = "experiments/models/champion.json", 0.05
 FORM, WRONG = "application/x-www-form-urlencoded", "no_such_signal"
-SAMPLE, GROWTH = 1.0, 1.05  # seconds between two looks at the memory; what it may grow by
-HEALTHY, WATCH = 0.5, 0.01  # seconds in which /health is to be answered, and between two looks at it
-MEMORY = 60e6  # bytes by which a server may grow while it is flooded
+SAMPLE, GROWTH = 1.0, 1.05  # seconds between two measurements of memory; the factor by which it may grow
+HEALTHY, WATCH = 0.5, 0.01  # seconds within which /health must answer, and between two questions
+MEMORY = 60e6  # bytes by which a flooded server may grow
 KILLS = (
     "writes acknowledged", "kills in mid-write", "of these to be taken back", "last writes not there",
     "last writes wholly there", "makings cut off", "of these with pages in the file", "journals made, and usable",
@@ -89,7 +93,7 @@ Faults = list[str]
 
 
 class Health(NamedTuple):
-    """When /health was asked, the seconds until it was answered, and these less those that the server waited to run."""
+    """The time of a question to /health, the seconds until its answer, and these without waiting for a processor."""
 
     sent: float
     seconds: float
@@ -97,19 +101,19 @@ class Health(NamedTuple):
 
 
 def main() -> int:
-    """Measure one thing, and say what failed."""
+    """Run one scenario and print its failures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="what", required=True)
     for name, (_, *default) in MEASURES.items():
         command = commands.add_parser(name)
         for number in default:
             command.add_argument("number", nargs="?", type=type(number), default=number, help="[default: %(default)s]")
-    # A fork leaves behind the threads of numpy's libraries, which what is forked here does not use.
+    # A fork drops the threads of numpy's libraries; the forked functions do not need them.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     what, *given = vars(parser.parse_args()).values()
     try:
         faults = MEASURES[what][0](*given)
-    except (JournalError, OSError) as error:  # a call or a connection that should have done
+    except (JournalError, OSError) as error:  # a call or a connection that should have worked
         faults = [f"{type(error).__name__}: {error}"]
     for fault in faults:
         print(f"FAILED: {fault}")
@@ -120,7 +124,7 @@ def main() -> int:
 
 
 def kills(rounds: int) -> Faults:
-    """Kill a process that writes, again and again, and look at what it left."""
+    """Kill a writing process again and again, and check the journal that it leaves."""
     rng, seen, faults = random.Random(1), Counter(dict.fromkeys(KILLS, 0)), Faults()
     kept: dict[str, Entry] = {}
     with tempfile.TemporaryDirectory() as there:
@@ -130,7 +134,7 @@ def kills(rounds: int) -> Faults:
             done, begun = (
                 printed[1::2],
                 printed[len(printed) - len(printed) % 2 :],
-            )  # it tells before each write, and after it
+            )  # it reports each write before and after it
             kept = {title: entry for title, entry in (kept | dict(done)).items() if entry}
             seen["writes acknowledged"] += len(done)
             seen.update(_left(path))
@@ -162,13 +166,13 @@ def kills(rounds: int) -> Faults:
 
 
 def _killed(work: Callable[..., None], *given: Any, after: float) -> list[Any]:
-    """Let a process work, kill it so many seconds after its first word, and give what it told."""
+    """Let a process write, kill it this many seconds after its first message, and return its messages."""
     ours, theirs = FORK.Pipe(duplex=False)
     process = FORK.Process(target=work, args=(theirs, *given))
     process.start()
     theirs.close()
     printed, timer = [], threading.Timer(after, process.kill)
-    with ours, contextlib.suppress(EOFError, OSError):  # OSError: a word was cut off, so it was not told
+    with ours, contextlib.suppress(EOFError, OSError):  # OSError: a message was cut off, so the write is not confirmed
         while True:
             printed.append(ours.recv())
             if len(printed) == 1:
@@ -219,12 +223,12 @@ def _make(channel: Connection, folder: Path) -> None:
 
 
 def _left(path: Path) -> Iterator[str]:
-    """Tell whether SQLite left the file by which it takes a write back."""
+    """Return whether SQLite left the file from which it rolls back a write."""
     beside = path.with_name(f"{path.name}-journal")
     if beside.exists():
         yield "kills in mid-write"
         head = beside.read_bytes()[:12]
-        if head[:8] == ROLLBACK and any(head[8:]):  # how many pages it holds, so the journal may have been changed
+        if head[:8] == ROLLBACK and any(head[8:]):  # its number of pages: the journal may have been changed
             yield "of these to be taken back"
 
 
@@ -237,7 +241,7 @@ def _content(entry: Entry | None) -> tuple[str, dict[str, float], str] | None:
 
 
 def writers(rows: int) -> Faults:
-    """Let processes add at once, to a journal that the first of them makes."""
+    """Let processes add rows at once to a journal that the first of them creates."""
     with tempfile.TemporaryDirectory() as there, FORK.Pool(WRITERS) as pool:
         path, start = Path(there, "one.journal"), time.perf_counter()
         longest = pool.starmap(_add, [(path, number, rows) for number in range(WRITERS)], chunksize=1)
@@ -262,7 +266,7 @@ def _add(path: Path, number: int, rows: int) -> float:
 
 
 def disk() -> Faults:
-    """Do everything with a journal while its disk is full, or cannot be written to, and when that is mended."""
+    """Use every function of a journal while its disk is full or read-only, and when it has space again."""
     rng, outcomes, faults = random.Random(1), cycle(("offer", "no offer")), Faults()
     rows = f"{PUBLISHED.signals[0]},stage,who,offer\n", f"4,{'x' * 5_000},%s,yes\n" * 100
     with tempfile.TemporaryDirectory() as there, _disk(Path(there)) as turn:
@@ -292,7 +296,9 @@ def disk() -> Faults:
                 "add": partial(journal.add, "made up", _ratings(rng), note="x" * 20_000),
                 "edit": partial(journal.edit, new, note=f"{state} " * 1_500),
                 "outcome": partial(journal.set_outcome, new, next(outcomes)),
-                "import": partial(journal.import_csv, "".join(rows).replace("%s", state).encode()),  # others each time
+                "import": partial(
+                    journal.import_csv, "".join(rows).replace("%s", state).encode()
+                ),  # different rows each time
                 "delete": partial(journal.delete, old),
             }
             for name, call in {**reads, **writes}.items():
@@ -322,7 +328,7 @@ def disk() -> Faults:
 
 @contextlib.contextmanager
 def _disk(folder: Path) -> Iterator[Callable[[int], bool]]:
-    """Make a folder a disk; what is given sets its bytes, 0 for read-only, and says whether it could."""
+    """Limit a folder like a disk; yield a function that sets its bytes (0: read-only) and returns whether it could."""
     root = os.geteuid() == 0
     if root and not subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "tmpfs", folder]).returncode:
 
@@ -362,7 +368,7 @@ def _said(journal: Journal, call: Callable[[], object]) -> str:
 
 
 def swap(requests: int) -> Faults:
-    """Ask a server whose model's file is replaced meanwhile; what is not the answer of one model is a fault."""
+    """Query a server while its model's file is replaced; an answer of neither model is a failure."""
     from predictor import OfferClassifier, simulate_interviews  # here, since scikit-learn takes seconds to load
 
     known, rng = simulate_interviews(100, seed=5).labelled(), random.Random(1)
@@ -395,7 +401,7 @@ def _told(model: OfferModel, body: Any) -> Any:
 
 @contextlib.contextmanager
 def _replaced(path: Path, files: list[bytes]) -> Iterator[list[int]]:
-    """Replace a file by one and the other while the block runs, and count how often."""
+    """Replace a file by each of two others in turn while the block runs, and count how often."""
     stop, times = threading.Event(), [0]
 
     def work() -> None:
@@ -415,10 +421,13 @@ def _replaced(path: Path, files: list[bytes]) -> Iterator[list[int]]:
 
 
 def silent() -> Faults:
-    """Train, and ask for versions, while the tracking server says nothing."""
+    """Train, and list versions, while the tracking server never answers."""
     faults, seen = Faults(), {}
     with tempfile.TemporaryDirectory() as there, socket.create_server(("127.0.0.1", 0)) as server:
-        folder, address = Path(there), f"http://127.0.0.1:{server.getsockname()[1]}"  # it accepts, and that is all
+        folder, address = (
+            Path(there),
+            f"http://127.0.0.1:{server.getsockname()[1]}",
+        )  # it accepts connections and never answers
         (folder / "quick.toml").write_text('folds = 2\nrepeats = 1\nresamples = 20\nchallengers = ["base_rate"]\n')
         environment = {**os.environ, "MLFLOW_TRACKING_URI": address}
         command = [sys.executable, "-m", "predictor"]
@@ -441,7 +450,7 @@ def silent() -> Faults:
 
 
 def soak(minutes: float) -> Faults:
-    """Ask for minutes at half of what the server can take, and watch its memory."""
+    """Send half of the load that the server can take for some minutes, and watch its memory."""
     with tempfile.TemporaryDirectory() as there, _served(Path(there)) as (port, server):
         traffic, end = _traffic(port), time.perf_counter() + 3
         most = sum(1 for _ in answers(port, takewhile(lambda _: time.perf_counter() < end, traffic), CONNECTIONS)) / 3
@@ -455,7 +464,7 @@ def soak(minutes: float) -> Faults:
         seconds = time.perf_counter() - start
     seen = {"requests": asked, "failed": failed.total(), "requests a second at most": round(most)}
     _table(f"{seconds / 60:.1f} minutes", {**seen, "requests a second": round(asked / seconds)})
-    window = min(60, seconds / 3)  # the first is for warming up
+    window = min(60, seconds / 3)  # the first minute is warming up
     faults = [f"{what}, {times} times" for what, times in failed.items()]
     print("memory in MB after warming up: first minute, last minute, last/first (90 % interval), most/least")
     for place, name in enumerate(("resident", "own (USS)")):
@@ -474,7 +483,7 @@ def soak(minutes: float) -> Faults:
 
 
 def flood(megabytes: int) -> Faults:
-    """Send headers without end, and look at answers, memory, and whether others are answered."""
+    """Send endless headers, and check answers, memory, and whether other requests are answered."""
     start = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
     chunked = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
     kinds = (
@@ -497,7 +506,7 @@ def flood(megabytes: int) -> Faults:
 
 
 def _flooded(port: int, first: bytes, more: bytes, most: int) -> int:
-    """Send without end, up to so many bytes, and give the status that is answered; 0 where the connection ends."""
+    """Send endless headers up to this many bytes, and return the status of the answer; 0 if the connection ends."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         with contextlib.suppress(ConnectionError):
             connection.sendall(first)
@@ -509,7 +518,7 @@ def _flooded(port: int, first: bytes, more: bytes, most: int) -> int:
 
 
 def uploads(columns: int) -> Faults:
-    """Upload what is too wide, too long or just not, and see that others are answered meanwhile."""
+    """Upload files that are too wide, too long or just acceptable, and check that other requests are answered."""
     files = {
         "wide": (",".join(f"c{number}" for number in range(columns)) + "\n", 422),
         "wide, of one name": (f"{PUBLISHED.signals[0]}," * columns + "\n", 422),
@@ -551,7 +560,7 @@ def _upload(port: int, text: str, cookie: str, token: str) -> bytes:
 
 
 def term(requests: int) -> Faults:
-    """Send requests, tell the server to end, and count what was sent and is not answered."""
+    """Send requests, stop the server, and count the requests that were sent but not answered."""
     seen, faults = dict[str, int](), Faults()
     for how in ("new connections", "kept connections", "without a pause"):
         with (
@@ -582,7 +591,7 @@ Sent = Callable[[], Iterable[tuple[socket.socket, float]]]
 
 
 def _sent(port: int, asked: bytes, requests: int, how: str, opened: contextlib.ExitStack) -> Sent:
-    """Send requests; what is given back gives each connection that waits for an answer, and when it had sent all."""
+    """Send requests; yield the connections that wait for an answer and the time when each had sent everything."""
 
     def connected() -> socket.socket:
         return opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
@@ -624,7 +633,7 @@ def _sent(port: int, asked: bytes, requests: int, how: str, opened: contextlib.E
 
 
 def _answered(connection: socket.socket) -> bool:
-    """Say whether one request is answered by 200, whole."""
+    """Return whether one request is answered completely with 200."""
     got = b""
     with contextlib.suppress(OSError):
         while part := connection.recv(65_536):
@@ -638,10 +647,10 @@ def _answered(connection: socket.socket) -> bool:
 
 @contextlib.contextmanager
 def _health(port: int, server: psutil.Process) -> Iterator[list[Health]]:
-    """Ask for /health all the while.
+    """Query /health continuously, from a separate process.
 
-    A process of its own asks, which has its own interpreter, and it waits for no answer before it asks again: whatever
-    the attack does, none of its time passes unseen.
+    Its own interpreter does not share the load, and it sends the next question without waiting for the last answer,
+    so a slow server is always noticed.
     """
     took = list[Health]()
     ours, theirs = FORK.Pipe()
@@ -682,7 +691,7 @@ def _ask_for_health(port: int, server: int, channel: Connection) -> None:
 
 
 def _waited(process: int) -> float:
-    """Return the seconds that a process's first thread, its event loop, has waited for a processor; Linux counts them."""
+    """Return the seconds that a process's first thread, its event loop, has waited for a processor (Linux only)."""
     try:
         return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
     except (OSError, IndexError):
@@ -701,7 +710,7 @@ def _unhealthy(took: Sequence[Health]) -> Faults:
 
 
 def _traffic(port: int) -> Iterator[bytes]:
-    """Ask for everything in turn and at random, never the same twice: a cache that grows would show."""
+    """Send every kind of request in turn, with random content that never repeats: a growing cache would show."""
     rng = random.Random(1)
     cookie, token = _form(port)
     while True:
@@ -720,7 +729,7 @@ def _traffic(port: int) -> Iterator[bytes]:
 
 
 def _paced(requests: Iterable[bytes], rate: float, seconds: float) -> Iterator[bytes]:
-    """Give so many requests a second; one that comes late is followed by the next at once."""
+    """Send this many requests per second; a late one is followed by the next immediately."""
     start = time.perf_counter()
     for number, asked in enumerate(requests):
         if number / rate >= seconds:
@@ -731,7 +740,7 @@ def _paced(requests: Iterable[bytes], rate: float, seconds: float) -> Iterator[b
 
 @contextlib.contextmanager
 def _watched(server: psutil.Process) -> Iterator[list[tuple[float, int, int]]]:
-    """Note seconds, resident and own bytes of a process and its children while the block runs."""
+    """Record the time, resident memory and own memory of a process and its children while the block runs."""
     stop, start, seen = threading.Event(), time.perf_counter(), []
 
     def work() -> None:
