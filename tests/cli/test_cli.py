@@ -142,7 +142,7 @@ def test_two_trainings_can_start_at_once_in_a_fresh_folder(tmp_path: Path, warm_
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_train_and_promote(run: Callable[..., Result], workplace: Path) -> None:
+def test_the_train_and_promote_commands_work(run: Callable[..., Result], workplace: Path) -> None:
     Path("experiments/models/champion.json").unlink()
     write_csv(simulate_interviews(150, seed=1), "first.csv")
     write_csv(simulate_interviews(150, seed=2), "second.csv")

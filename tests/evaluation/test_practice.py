@@ -50,7 +50,7 @@ def test_the_lowest_rating_is_best_if_lower_is_better() -> None:
     assert practice(model, rows).signals[0].best[0] == "1"
 
 
-def test_another_input_is_not_taken_for_who_rated() -> None:
+def test_another_input_is_not_used_as_the_rater_role() -> None:
     catalogue = replace(MODEL.catalogue, inputs=(replace(MODEL.catalogue.inputs[0], name="medium"),))
     rows = simulate_interviews(40, seed=6).labelled()
     frame = rows.features.drop(columns="rater_role").assign(medium=rows.columns["rater_role"])

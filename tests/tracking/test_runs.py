@@ -140,7 +140,7 @@ def test_the_data_set_is_named_and_not_copied(run: Run, training_result: Trainin
     assert header == "row,group,outcome,probability_0,fold_0"
 
 
-def test_each_fold_is_a_step(run: Run, training_result: TrainingResult, store: str) -> None:
+def test_each_fold_is_logged_as_a_step(run: Run, training_result: TrainingResult, store: str) -> None:
     steps = client(store).get_metric_history(run.info.run_id, "fold/log_loss")
     assert [step.step for step in sorted(steps, key=lambda step: step.step)] == list(range(5))
     sizes = [(training_result.folds[0] == step.step).sum() for step in steps]
@@ -388,7 +388,7 @@ def test_unusable_stores_are_refused_with_a_fix(
     assert "secret" not in str(caught.value)
 
 
-def test_without_mlflow_the_install_line_is_named(
+def test_a_missing_mlflow_is_reported_with_its_install_command(
     record: Record, training_result: TrainingResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow.store.tracking.sqlalchemy_store", None)
@@ -413,7 +413,7 @@ def test_the_ui_command_links_to_the_pages_of_a_server(capsys: pytest.CaptureFix
     assert "open https://mlflow.example.org" in capsys.readouterr().out
 
 
-def test_a_taken_port_is_refused(store: str, recorded: RecordedRun) -> None:
+def test_a_port_in_use_is_refused(store: str, recorded: RecordedRun) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -261,7 +261,7 @@ def test_logging_again_is_silent_and_changes_no_global_state(
     assert mlflow.active_run() is None
 
 
-def test_a_failure_midway_marks_the_model_failed(
+def test_a_failure_while_logging_marks_the_model_failed(
     client: MlflowClient, run_id: str, model: OfferModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
