@@ -61,19 +61,19 @@ def insert(journal: Journal, *kept: Entry) -> None:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(kept=st.lists(entries(), max_size=3))
-@example(kept=[Entry(id=new_id(), title="'=1+1", note="\r", who="''@\0\u2028")])
-def test_an_export_is_imported_back_unchanged_from_csv_and_json(tmp_path: Path, training_folder: list[Entry]) -> None:
+@given(listed=st.lists(entries(), max_size=3))
+@example(listed=[Entry(id=new_id(), title="'=1+1", note="\r", who="''@\0\u2028")])
+def test_an_export_is_imported_back_unchanged_from_csv_and_json(tmp_path: Path, listed: list[Entry]) -> None:
     first, second, third = (Journal(tmp_path / f"{new_id()}.journal") for _ in range(3))
-    insert(first, *training_folder)
-    assert sorted(first.entries(), key=lambda entry: entry.id) == sorted(training_folder, key=lambda entry: entry.id)
+    insert(first, *listed)
+    assert sorted(first.entries(), key=lambda entry: entry.id) == sorted(listed, key=lambda entry: entry.id)
     text = first.export_csv(tmp_path / "out.csv")
-    if training_folder:
-        assert second.import_csv(tmp_path / "out.csv") == len(training_folder)
+    if listed:
+        assert second.import_csv(tmp_path / "out.csv") == len(listed)
         assert second.import_csv(text.encode()) == 0  # every entry exists already
         assert second.entries() == first.entries()
         first.export_json(tmp_path / "out.json")
-        assert third.import_json(tmp_path / "out.json") == len(training_folder)
+        assert third.import_json(tmp_path / "out.json") == len(listed)
         assert third.entries() == first.entries()
     assert json.loads(first.export_json()) == [entry.to_dict() for entry in first.entries()]
     for row in csv.DictReader(io.StringIO(text, newline="")):
