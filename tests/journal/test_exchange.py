@@ -61,19 +61,19 @@ def insert(journal: Journal, *kept: Entry) -> None:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(listed=st.lists(entries(), max_size=3))
-@example(listed=[Entry(id=new_id(), title="'=1+1", note="\r", who="''@\0\u2028")])
-def test_an_export_is_imported_back_unchanged_from_csv_and_json(tmp_path: Path, listed: list[Entry]) -> None:
+@given(drawn_entries=st.lists(entries(), max_size=3))
+@example(drawn_entries=[Entry(id=new_id(), title="'=1+1", note="\r", who="''@\0\u2028")])
+def test_an_export_is_imported_back_unchanged_from_csv_and_json(tmp_path: Path, drawn_entries: list[Entry]) -> None:
     first, second, third = (Journal(tmp_path / f"{new_id()}.journal") for _ in range(3))
-    insert(first, *listed)
-    assert sorted(first.entries(), key=lambda entry: entry.id) == sorted(listed, key=lambda entry: entry.id)
+    insert(first, *drawn_entries)
+    assert sorted(first.entries(), key=lambda entry: entry.id) == sorted(drawn_entries, key=lambda entry: entry.id)
     text = first.export_csv(tmp_path / "out.csv")
-    if listed:
-        assert second.import_csv(tmp_path / "out.csv") == len(listed)
+    if drawn_entries:
+        assert second.import_csv(tmp_path / "out.csv") == len(drawn_entries)
         assert second.import_csv(text.encode()) == 0  # every entry exists already
         assert second.entries() == first.entries()
         first.export_json(tmp_path / "out.json")
-        assert third.import_json(tmp_path / "out.json") == len(listed)
+        assert third.import_json(tmp_path / "out.json") == len(drawn_entries)
         assert third.entries() == first.entries()
     assert json.loads(first.export_json()) == [entry.to_dict() for entry in first.entries()]
     for row in csv.DictReader(io.StringIO(text, newline="")):
