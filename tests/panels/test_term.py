@@ -97,7 +97,9 @@ def test_audit_and_drift_know_the_rows_of_the_training_again(
     lines = [f"{name},{'Female' if place % 2 else 'Male'}" for place, name in enumerate(names)]
     (tmp_path / "groups.csv").write_text("\n".join([f"{person},sex", *lines]))
     trained = TrainedModel.load(tmp_path / "model/model.json", tmp_path)
-    audited = audit_model(trained, tmp_path / "rows.csv", {"sex": "sex"}, groups=tmp_path / "groups.csv", resamples=5)
+    audited = audit_model(
+        trained, tmp_path / "rows.csv", {"sex": "sex"}, groups_file=tmp_path / "groups.csv", resamples=5
+    )
     assert audited.n_out_of_fold == int((~np.isnan(team.ratings.y)).sum())
     assert "of 3 folds" in audited.left_out_by
     write_csv(team.cards, tmp_path / "cards.csv")

@@ -24,7 +24,7 @@ from predictor.sources.scorecards.times import DAY_END
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-A_DAY = np.timedelta64(1, "D")  # clocks without a zone may be ahead
+A_DAY = np.timedelta64(1, "D")  # times without a zone may lie up to a day ahead of UTC
 BLOCK_RATINGS = 1 << 20  # counted at once
 
 

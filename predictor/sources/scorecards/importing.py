@@ -55,7 +55,7 @@ def read_scorecards(
     fields: Mapping[str, Mapping[str, str]] | None = None,
     stage: str = EACH,
     overall: bool = False,
-    even: bool = False,
+    evenly_spaced: bool = False,
     levels: Sequence[str] = (),
     reasons: Sequence[str] = (),
     pseudonym_key: bytes | None = None,
@@ -83,7 +83,7 @@ def read_scorecards(
         Up to where cards count: "each", a row for each stage that an application reached, or words of a stage's name.
     overall
         Whether the overall recommendation is a signal; it is half the verdict already.
-    even
+    evenly_spaced
         Whether four levels are 1, 2.33, 3.67 and 5 rather than 1, 2, 4 and 5.
     levels, reasons
         Answers to what the import asks: "stong_yes=5"; "Offer declined=yes".
@@ -129,7 +129,7 @@ def read_scorecards(
     read |= dict.fromkeys(not_read(files), "")
     compact(export)
     release_memory()
-    if even:
+    if evenly_spaced:
         export.levels, export.overall_levels = export.levels.evenly_spaced(), export.overall_levels.evenly_spaced()
         export.levels_by_signal = {name: scale.evenly_spaced() for name, scale in export.levels_by_signal.items()}
     today = today or datetime.now(UTC)

@@ -38,7 +38,7 @@ class ApplicationOutcomes:
     Attributes
     ----------
     applications
-        One row an application: deleted, anonymised and expired ones are left out.
+        One row per application: deleted, anonymised and expired ones are left out.
     state
         yes, no, withdrawn or unlabelled (no outcome yet), shape (n,).
     decided
