@@ -103,7 +103,7 @@ def test_audit_and_drift_know_the_rows_of_the_training_again(
     assert audited.n_out_of_fold == int((~np.isnan(team.ratings.y)).sum())
     assert "of 3 folds" in audited.left_out_by
     write_csv(team.cards, tmp_path / "cards.csv")
-    options: dict[str, Any] = {"groups": tmp_path / "groups.csv", "cards": tmp_path / "cards.csv", "resamples": 5}
+    options: dict[str, Any] = {"groups_file": tmp_path / "groups.csv", "cards": tmp_path / "cards.csv", "resamples": 5}
     by_cards = audit_model(trained, tmp_path / "rows.csv", {"sex": "sex"}, **options)
     costs = [{item.name: item.cost.value for item in some.left_out} for some in (audited, by_cards)]
     assert costs[0] == pytest.approx(costs[1], abs=1e-6)  # of one rater each the panel's mean is the scorecard
