@@ -67,7 +67,7 @@ class Entry:
     outcome_on
         Day on which the outcome was known. It stays where a mistaken outcome is corrected.
     frozen
-        Whether an outcome has come, now or before: ratings, role, guess and estimate then stay as they are.
+        Whether it has or had one of `FREEZING_OUTCOMES`: ratings, role, guess and estimate then stay as they are.
     interview
         Twelve hexadecimal digits that the ratings of both sides of one interview share; empty: one side rated it.
     went_well, differently, try_next
