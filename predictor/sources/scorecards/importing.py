@@ -24,7 +24,7 @@ from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.folders import files_of, not_read, written_beside
 from predictor.sources.scorecards.groups import groups_of
 from predictor.sources.scorecards.imported import Imported
-from predictor.sources.scorecards.levels import read_answers
+from predictor.sources.scorecards.levels import read_levels
 from predictor.sources.scorecards.opening import Source, open_files, source_of
 from predictor.sources.scorecards.outcomes import ApplicationOutcomes, decide, read_reasons
 from predictor.sources.scorecards.pseudonyms import key_for, public_ids
@@ -109,7 +109,7 @@ def read_scorecards(
             f"no system '{system}'{nearest(system, (*SYSTEMS, 'csv'))}; there are {', '.join(SYSTEMS)} and csv"
         )
     findings, read = Findings(), dict[str, str]()
-    answers, meanings = read_answers(tuple(levels)), read_reasons(tuple(reasons))
+    word_levels, meanings = read_levels(tuple(levels)), read_reasons(tuple(reasons))
     ours = written_beside(out, groups)
     if system == "csv":
         export = spreadsheet.read(files_of(files, ours), mapping, findings, read, sheet)
@@ -135,7 +135,7 @@ def read_scorecards(
     today = today or datetime.now(UTC)
     outcomes = decide(export, meanings, today, findings)
     counts = {"cards": len(export.cards), "ratings": len(export.ratings), "applications": len(export.applications)}
-    table, ratings = read_card_ratings(export, findings, overall=overall, answers=answers)
+    table, ratings = read_card_ratings(export, findings, overall=overall, word_levels=word_levels)
     findings.check()
     export.cards, export.ratings = empty(CARD), empty(RATING)
     release_memory()
