@@ -68,7 +68,7 @@ def audit(
 
     columns = parse_groups(attributes)
     trained = TrainedModel.load(model_path(model), MODELS)
-    audited = audit_model(trained, data, columns, groups=groups, on=on, cards=cards, threshold=threshold)
+    audited = audit_model(trained, data, columns, groups_file=groups, on=on, cards=cards, threshold=threshold)
     if audited.simulated:
         click.secho("SIMULATED: nothing here is about real people.\n", fg="yellow")
     for warning in audited.warnings:
@@ -158,11 +158,11 @@ def card(model: str | None, out: Path | None, no_track: bool) -> None:
     Example:
       predictor card --model my-pool
     """
-    from predictor.pipeline.card_run import save_card
+    from predictor.pipeline.model_card_run import save_model_card
     from predictor.pipeline.trained_model import TrainedModel
 
     trained = TrainedModel.load(model_path(model), MODELS)
-    files = save_card(trained, trained.report_folder(out), EXPERIMENTS / "drift")
+    files = save_model_card(trained, trained.report_folder(out), EXPERIMENTS / "drift")
     say(f"Card written: {', '.join(map(str, files))}")
     if not no_track:
         _attach(trained, files, {})

@@ -53,7 +53,9 @@ def promote(ctx: click.Context, model: str, data: Path | None, force: str | None
         version = tracking.track(path.parent, registered=True).version
         say(f"Registered as version {version}")
     done = tracking.promote(
-        str(version), answers=lambda champion, chosen, y: _answers(champion, chosen, y, data), force=force
+        str(version),
+        champion_probabilities=lambda champion, chosen, y: _answers(champion, chosen, y, data),
+        force=force,
     )
     if done.before == done.version:
         say(f"Version {done.version} is the champion already")

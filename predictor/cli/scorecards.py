@@ -40,7 +40,9 @@ _OPTIONS = (
         help="Stage up to which scorecards are used: one row for each stage, or words such as 'after the on-site'.",
     ),
     click.option("--with-overall", "overall", is_flag=True, help="Use the overall recommendation as a signal, too."),
-    click.option("--even-levels", "even", is_flag=True, help="Code four levels as 1, 2.33, 3.67, 5, not 1, 2, 4, 5."),
+    click.option(
+        "--even-levels", "evenly_spaced", is_flag=True, help="Code four levels as 1, 2.33, 3.67, 5, not 1, 2, 4, 5."
+    ),
     click.option(
         "--level",
         "levels",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.evaluation.groups import Grouping
+from predictor.evaluation.groups import Axis
 from predictor.evaluation.rates import below_four_fifths, design_effect, exact_test, ratio_interval, wilson
 from predictor.evaluation.scores import LEAST_OF_EACH, GroupBootstrap, Score, calibration_slope, roc_auc
 from predictor.model.tables import Floats
@@ -142,7 +142,7 @@ class AxisAudit:
     Attributes
     ----------
     name, crossed
-        As in `Grouping`.
+        As in `Axis`.
     known, unknown
         Rows whose category is known, and rows whose category is not.
     unknown_words
@@ -199,7 +199,7 @@ def audit(
     p: Floats,
     y: Floats,
     people: NDArray[np.generic],
-    axes: Sequence[Grouping],
+    axes: Sequence[Axis],
     *,
     threshold: float = 0.5,
     resamples: int = 200,
@@ -249,7 +249,7 @@ def audit(
 
 
 def _axis(
-    axis: Grouping,
+    axis: Axis,
     hits: Mapping[str, NDArray[np.bool_]],
     rows: Mapping[str, NDArray[np.bool_]],
     people: NDArray[np.generic],

@@ -15,7 +15,7 @@ FLAT_RATINGS = 3  # two equal ratings are no evidence about their rater
 
 
 def copies(ratings: Ratings) -> NDArray[np.int64]:
-    """Return for each row, shape (n,), the first row that it is a copy of, beyond what chance would produce.
+    """Return for each row, shape (n,), the first of which it is a copy; equal rows that chance explains do not count.
 
     Copies have the same inputs, outcome and ratings: ten ratings or more, not all equal; or all other columns are the
     same, too, and identify an interview. Or rows in a sequence occur once more in the same sequence, as after a part
@@ -40,7 +40,7 @@ def copies(ratings: Ratings) -> NDArray[np.int64]:
 
 
 def _in_repeated_sequence(kind: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Find rows in a sequence of kinds that comes twice, as in rows of a random order it does in 1 of 100 files."""
+    """Find rows in a sequence of kinds that occurs twice, so long that chance repeats one in 1 of 100 files."""
     n, repeated = len(kind), np.zeros(len(kind), dtype=np.bool_)
     needed = np.log(100 * n**2)  # nats: there are n**2 pairs of sequences
     length = int(np.ceil(needed / -np.log(((times / n) ** 2).sum())))  # by the chance that two rows are of one kind

@@ -46,7 +46,7 @@ def is_unknown(word: str) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Grouping:
+class Axis:
     """One way to group rows, such as sex, or sex crossed with race/ethnicity.
 
     Attributes
@@ -80,7 +80,7 @@ class Grouping:
         return np.bincount(self.place[self.known], minlength=len(self.categories))
 
 
-def axis_of(name: str, words: NDArray[Any]) -> Grouping:
+def axis_of(name: str, words: NDArray[Any]) -> Axis:
     """Group rows by the words of a column.
 
     Parameters
@@ -120,10 +120,10 @@ def axis_of(name: str, words: NDArray[Any]) -> Grouping:
     categories = tuple(sorted(known, key=lambda word: (-known[word], word)))
     number = {word: place for place, word in enumerate(categories)}
     place = np.array([number.get(word, -1) for word in text], dtype=np.int64)
-    return Grouping(name, categories, place, unknown_words=tuple(unknown.most_common()))
+    return Axis(name, categories, place, unknown_words=tuple(unknown.most_common()))
 
 
-def cross(first: Grouping, second: Grouping) -> Grouping:
+def cross(first: Axis, second: Axis) -> Axis:
     """Cross two ways to group rows; a row whose category is unknown in one of them is unknown.
 
     Examples
@@ -143,10 +143,10 @@ def cross(first: Grouping, second: Grouping) -> Grouping:
     ]
     place_of = {pair: place for place, pair in enumerate(order)}
     place = np.array([place_of[pair] if both else -1 for pair, both in zip(number.tolist(), known, strict=True)])
-    return Grouping(f"{first.name}{CROSSED}{second.name}", tuple(names), place.astype(np.int64), crossed=True)
+    return Axis(f"{first.name}{CROSSED}{second.name}", tuple(names), place.astype(np.int64), crossed=True)
 
 
-def axes_of(columns: Mapping[str, NDArray[Any]]) -> list[Grouping]:
+def axes_of(columns: Mapping[str, NDArray[Any]]) -> list[Axis]:
     """Group rows by each of several columns, and by each pair of them crossed.
 
     Raises
@@ -154,5 +154,5 @@ def axes_of(columns: Mapping[str, NDArray[Any]]) -> list[Grouping]:
     ConfigError
         If a column is not a column of groups; see `axis_of`.
     """
-    single: Sequence[Grouping] = [axis_of(name, words) for name, words in columns.items()]
+    single: Sequence[Axis] = [axis_of(name, words) for name, words in columns.items()]
     return [*single, *(cross(first, second) for first, second in combinations(single, 2))]

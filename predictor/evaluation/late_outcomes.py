@@ -118,7 +118,7 @@ def late_outcomes(y: Floats, p: Floats, effect: float = 1.0) -> LateOutcomes:
 
 
 def _of_count(y: Floats, p: Floats, effect: float) -> float:
-    """Return p of the number of offers, two-sided, where offers or others are fewer than five: in both tails exact."""
+    """Return the exact two-sided p-value of the number of offers, for fewer than five offers or non-offers."""
     if 2 * y.sum() > len(y):  # count the rarer of both
         y, p = 1 - y, 1 - p
     count = int(y.sum())

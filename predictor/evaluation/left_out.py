@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.evaluation.audit import Audit
-from predictor.evaluation.groups import Grouping
+from predictor.evaluation.groups import Axis
 from predictor.evaluation.scores import GroupBootstrap, Score, gain
 from predictor.model.log_odds import probability
 from predictor.model.offer_model import OfferModel
@@ -106,7 +106,7 @@ def left_out(
     predictions: Mapping[tuple[str, str], Floats],
     y: Floats,
     people: NDArray[np.generic],
-    axes: Sequence[Grouping],
+    axes: Sequence[Axis],
     result: Audit,
     *,
     resamples: int = 200,

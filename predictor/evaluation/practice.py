@@ -62,7 +62,7 @@ class Practice:
     n, people
         Numbers of interviews and of people; 0 people if the ratings name none.
     needed
-        Least ratings of a signal.
+        Smallest number of ratings from which a gain is computed.
     signals
         Signals with so many ratings, the largest gain first.
     thin

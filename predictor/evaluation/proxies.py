@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from predictor.evaluation.audit import LEAST_ROWS
 from predictor.evaluation.baselines import baseline
-from predictor.evaluation.groups import Grouping
+from predictor.evaluation.groups import Axis
 from predictor.evaluation.scores import GroupBootstrap, Score, roc_auc
 from predictor.model.tables import Floats
 from predictor.ratings.ratings import Ratings
@@ -41,7 +41,7 @@ class Proxy:
 
 
 def measure_proxies(
-    ratings: Ratings, axes: Sequence[Grouping], people: NDArray[np.generic], *, resamples: int = 200, seed: int = 0
+    ratings: Ratings, axes: Sequence[Axis], people: NDArray[np.generic], *, resamples: int = 200, seed: int = 0
 ) -> list[Proxy]:
     """Measure how well signals and inputs predict each category of the axes that are not crossed.
 

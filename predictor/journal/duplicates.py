@@ -24,7 +24,7 @@ FIELDS_OF_PAGE = (  # what the exported page saves of an entry
 
 
 @dataclass(frozen=True)
-class Merge:
+class ImportPlan:
     """What an import would do.
 
     Attributes
@@ -49,7 +49,7 @@ class Merge:
     problems: tuple[Problem, ...]
 
 
-def merge(connection: sqlite3.Connection, entries: Sequence[Entry]) -> Merge:
+def plan_import(connection: sqlite3.Connection, entries: Sequence[Entry]) -> ImportPlan:
     """Compare interviews of a file with those of the journal: by id, or where the file has none, by content."""
     known = _by_id(connection, [entry.id for entry in entries])
     unmatched = Counter(map(_details_of_row, connection.execute(f"SELECT {_DETAILS} FROM entries")))
@@ -72,7 +72,7 @@ def merge(connection: sqlite3.Connection, entries: Sequence[Entry]) -> Merge:
             same += 1
         else:
             fresh[entry.id] = entry
-    return Merge(tuple(fresh.values()), tuple(updated), same, tuple(changed), tuple(problems))
+    return ImportPlan(tuple(fresh.values()), tuple(updated), same, tuple(changed), tuple(problems))
 
 
 def _saved_again(old: Entry, entry: Entry) -> bool:

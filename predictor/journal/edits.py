@@ -84,8 +84,8 @@ def edited(
     rerated = (new_ratings, role, new_not_come_up) != (old.ratings, old.rater_role, old.not_come_up)
     if old.frozen and (rerated or estimate not in (None, old.estimate)):
         raise FrozenError(
-            f"'{old.title}': the outcome is known since {old.outcome_on}, so its ratings stay "
-            "as they were made: a change now would leak the outcome, and a model would learn from hindsight"
+            f"'{old.title}': the outcome has been known since {old.outcome_on}, so the ratings can "
+            "no longer be changed: a change would leak the outcome, and a model would learn from hindsight"
         )
     if rerated:
         return replace(

@@ -31,7 +31,7 @@ DUE_AFTER = timedelta(days=30)  # after the interview, if nobody wrote when they
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One interview of the journal.
+    """One side's rating of an interview, with its outcome and notes.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Entry:
     ratings
         By signal name, or "not applicable"; what was not observed is left out.
     not_come_up
-        Signals that the rater marked as not come up; others without a rating were left open.
+        Signals that the rater marked "did not come up"; others without a rating were left open.
     rated_on
         Day on which ratings or role were last changed; None where an imported file does not say.
     guess
@@ -67,7 +67,7 @@ class Entry:
     outcome_on
         Day on which the outcome was known. It stays where a mistaken outcome is corrected.
     frozen
-        Whether an outcome has come, now or before: ratings, role, guess and estimate then stay as they are.
+        Whether it has or had one of `FREEZING_OUTCOMES`: ratings, role, guess and estimate then stay as they are.
     interview
         Twelve hexadecimal digits that the ratings of both sides of one interview share; empty: one side rated it.
     went_well, differently, try_next

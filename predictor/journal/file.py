@@ -104,8 +104,8 @@ class JournalFile:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
                 raise
             raise JournalError(
-                f"{self.path}: it is of an older layout, which is brought up to date when it is first opened, and "
-                "cannot be written to; copy it to where you may write"
+                f"{self.path}: it has an older layout and must be upgraded, but the file cannot be written; copy it "
+                "to a folder where you may write"
             ) from None
 
     def _check_table(self, connection: sqlite3.Connection) -> None:

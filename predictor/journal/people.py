@@ -34,7 +34,7 @@ class Person:
 
     @property
     def id(self) -> str:
-        """How the person is addressed."""
+        """The person's id in the addresses of pages."""
         return person_id(self.who)
 
 

@@ -49,7 +49,7 @@ class JournalReader:
         except OSError:
             return False
 
-    def under(self, catalogue: Catalogue) -> Self:
+    def with_catalogue(self, catalogue: Catalogue) -> Self:
         """Return the same journal with another catalogue; the file is not checked again."""
         other = copy(self)
         other.catalogue = _without_clash(catalogue)
@@ -171,7 +171,7 @@ class JournalReader:
             return [row[0] for row in connection.execute(named, (-1 if most is None else most,))]
 
     def person_summaries(self, search: str = "", start: int = 0, most: int | None = None) -> tuple[list[Person], int]:
-        """Return the summaries of people for a list: sorted by due date, then by name.
+        """Return the summaries of people for a list: sorted by due date, then those with open interviews, then by name.
 
         Parameters
         ----------

@@ -31,7 +31,7 @@ CREATE TABLE entries (
 """
 # Apart, since an answer is longer than all else, and whatever looks at every interview does not need it.
 ANSWERS = "CREATE TABLE answers (number INTEGER PRIMARY KEY, answer BLOB NOT NULL) STRICT"
-# How many interviews were deleted on a day, and how many of them a model may have learned from: no more is remembered.
+# How many interviews were deleted on a day, and how many of them had an offer or no offer: no more is remembered.
 DELETIONS = "CREATE TABLE deletions (day TEXT NOT NULL, n INTEGER NOT NULL, labelled INTEGER NOT NULL) STRICT"
 INDEXES = {
     "entries_day": "entries (day)",

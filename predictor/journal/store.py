@@ -13,7 +13,7 @@ from typing import Any, Unpack
 from predictor.atomic import write_text
 from predictor.errors import JournalError, Problem, RatingsError
 from predictor.journal.days import today
-from predictor.journal.duplicates import Merge, merge
+from predictor.journal.duplicates import ImportPlan, plan_import
 from predictor.journal.edits import Changes, checked_ratings, edited, with_outcome_of
 from predictor.journal.entry import FREEZING_OUTCOMES, STILL_OPEN, Entry, new_id
 from predictor.journal.estimate import Estimate
@@ -36,9 +36,9 @@ class Journal(JournalReader):
     """Rated interviews in one SQLite file.
 
     Several threads and processes may use one file at once: each call opens the file, works in one transaction, and
-    closes it. The rollback journal, not a write-ahead log, is used, so that between calls there is one file only. While
-    a program uses a journal, it must not open the file by other means, not even to read: that would release the locks.
-    A file of an older layout is brought up to date when it is first opened.
+    closes it. The rollback journal, not a write-ahead log, is used, so that between calls there is one file only. A
+    program that uses a journal must not open the same file in another way, not even to read: that would release the
+    locks. A file of an older layout is brought up to date when it is first opened.
 
     Parameters
     ----------
@@ -230,8 +230,8 @@ class Journal(JournalReader):
     def forget(self, who: str) -> int:
         """Delete every interview of a person for good, as `delete` does.
 
-        Only the day, and how many interviews were deleted, are remembered: a model that was trained before may have
-        learned from them; see `deleted_since`.
+        Only the day, how many interviews were deleted, and how many of them had an offer or no offer, are remembered:
+        a model that was trained before may have learned from those; see `deleted_since`.
 
         Returns
         -------
@@ -285,7 +285,7 @@ class Journal(JournalReader):
             write_text(path, text)
         return text
 
-    def import_files(self, paths: Sequence[str | Path], *, sheet: str | None = None) -> Merge:
+    def import_files(self, paths: Sequence[str | Path], *, sheet: str | None = None) -> ImportPlan:
         """Add the interviews of files, all of them or none: exports, files of the exported page, or tables of ratings.
 
         Parameters
@@ -297,7 +297,7 @@ class Journal(JournalReader):
 
         Returns
         -------
-        Merge
+        ImportPlan
             What was added; what is there already is left as it is. If the page saved an interview several times, the
             last file counts, also if an earlier one was imported before.
 
@@ -359,13 +359,13 @@ class Journal(JournalReader):
             return parse_json_entries(content, name, self.catalogue)
         return parse_entries(content, name, self.catalogue, limited=True)
 
-    def plan(self, entries: Sequence[Entry]) -> Merge:
+    def plan(self, entries: Sequence[Entry]) -> ImportPlan:
         """Compare interviews of a file with those of the journal, and change nothing."""
         with self._file.open() as connection:
-            return merge(connection, entries)
+            return plan_import(connection, entries)
 
-    def add_entries(self, entries: Sequence[Entry], problems: Sequence[Problem], name: str) -> Merge:
-        """Add interviews that were parsed, all of them or none; see `Merge` for those that are there already.
+    def add_entries(self, entries: Sequence[Entry], problems: Sequence[Problem], name: str) -> ImportPlan:
+        """Add interviews that were parsed, all of them or none; see `ImportPlan` for those that are there already.
 
         Raises
         ------
@@ -375,14 +375,14 @@ class Journal(JournalReader):
         if problems:
             raise RatingsError(name, problems)
         with self._file.open(write=True) as connection:
-            merged = merge(connection, entries)
-            if merged.problems:
-                raise RatingsError(name, merged.problems)
-            for entry in reversed(merged.fresh):  # an export has the newest first
+            plan = plan_import(connection, entries)
+            if plan.problems:
+                raise RatingsError(name, plan.problems)
+            for entry in reversed(plan.fresh):  # an export has the newest first
                 insert(connection, entry)
-            for entry in merged.updated:
+            for entry in plan.updated:
                 update(connection, entry)
-        return merged
+        return plan
 
     def _to_export(self, who: str | None) -> list[Entry]:
         return self.entries() if who is None else self.of_person(who)[::-1]

@@ -126,7 +126,7 @@ class Cards:
         ratings
             With the context columns `application`, `rater` and where there are any `stage` and `person`.
         panel
-            The column that names who rated; several pseudonyms are parted by ";".
+            The column that names who rated; several pseudonyms are separated by ";".
 
         Raises
         ------
@@ -223,7 +223,7 @@ def read_cards(path: str | Path, catalogue: Catalogue) -> Cards:
     Returns
     -------
     Cards
-        One a row; rows without a rating are left out.
+        One per row; rows without a rating are left out.
 
     Raises
     ------
@@ -255,7 +255,7 @@ def cards_of(ratings: Ratings, cards: Cards | None = None) -> Cards | None:
         if cards is not None:
             raise ConfigError(
                 f"{ratings.source}: with scorecards each row needs the column '{PANEL}', the raters whose scorecards "
-                'are in it, parted by ";"'
+                'are in it, separated by ";"'
             )
         return None
     if cards is None:

@@ -3,9 +3,10 @@
     score = stage + person + rater + rest
 
 Person effects are absorbed exactly: with a the ratio of people's variance to the rest's, the k scorecards of an
-application have the inverse covariance (I - a / (1 + k a) 11') / rest. So one unknown a stage and one a rater are left,
-and X'WX, X'Wy and y'Wy are plain sums over scorecards (`square`, `right`, `norm`) less a / (1 + k a) times the same of
-the applications' sums (`by_size`, for each k). Each application has a weight: leaving people out is a fit with 0.
+application have the inverse covariance (I - a / (1 + k a) 11') / rest. So one unknown per stage and one per rater
+are left, and X'WX, X'Wy and y'Wy are plain sums over scorecards (`square`, `right`, `norm`) less a / (1 + k a) times
+the same of the applications' sums (`by_size`, for each k). Each application has a weight: leaving people out is a fit
+with 0.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def panel_means(cards: Cards, stage: str | None = None) -> PanelMeans:
     Parameters
     ----------
     cards
-        One a row.
+        One per row.
     stage
         Only of this stage; default: of all. On-site scorecards exist for the invited only, so stages are best kept
         apart.

@@ -55,7 +55,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Level:
+class LeniencyLevel:
     """The applications whose panel rates at one level.
 
     Attributes
@@ -64,7 +64,7 @@ class Level:
         Of the level.
     n
         How many applications.
-    points
+    steps
         By how much their panels rate higher than others, the mean, in steps of the scale.
     log_odds, likelihood
         What a model adds for the level, and the likelihood with it at the model's base rate; None without such a model.
@@ -72,7 +72,7 @@ class Level:
 
     name: str
     n: int
-    points: float
+    steps: float
     log_odds: float | None = None
     likelihood: float | None = None
 
@@ -127,7 +127,7 @@ class PanelSummary:
     identification: Identification
     agreement: Agreement | None
     leniency_sd: float | None
-    levels: tuple[Level, ...]
+    levels: tuple[LeniencyLevel, ...]
     noticeable: int
     steps: float
     assigned_at_random: bool
@@ -147,7 +147,7 @@ def summarise_panels(
     Parameters
     ----------
     cards
-        One a row.
+        One per row.
     model
         A model that has the input `panel_leniency`; its table is then shown by level.
     assigned_at_random
@@ -170,7 +170,7 @@ def summarise_panels(
     scales = [signal.scale for signal in cards.catalogue.signals]
     steps = float(np.mean([(scale.high - scale.low) / scale.step for scale in scales]))
     leniency_sd: float | None = None
-    levels: tuple[Level, ...] = ()
+    levels: tuple[LeniencyLevel, ...] = ()
     noticeable = 0
     if identified.enough:
         leniency = fit_leniency(cards)
@@ -215,17 +215,17 @@ def _not_in_rows(cards: Cards) -> dict[str, int]:
     return {use: n for use, n in sorted(counts.items()) if use not in IN_ROWS}
 
 
-def _levels(leniency: Floats, steps: float, model: OfferModel | None) -> tuple[tuple[Level, ...], int]:
+def _levels(leniency: Floats, steps: float, model: OfferModel | None) -> tuple[tuple[LeniencyLevel, ...], int]:
     table = model.raters if model else None
     cuts = np.array(table.cut_points) if table else quantile_cuts(leniency)
     codes = codes_of(leniency, cuts)
     levels = []
     for code, name in enumerate(LEVELS):
         inside = codes == code
-        points = float(leniency[inside].mean()) * steps if inside.any() else float("nan")
+        mean = float(leniency[inside].mean()) * steps if inside.any() else float("nan")
         added = float(model.tables[LENIENCY][code]) if model and table else None
         likelihood = one_probability(logit(model.base_rate) + added) if model and added is not None else None
-        levels.append(Level(name, int(inside.sum()), points, added, likelihood))
+        levels.append(LeniencyLevel(name, int(inside.sum()), mean, added, likelihood))
     return tuple(levels), int((np.abs(leniency) * steps >= NOTICEABLE).sum())
 
 

@@ -23,7 +23,7 @@ from predictor.atomic import write_text
 from predictor.errors import ConfigError, ModelError
 from predictor.evaluation.audit import Audit, audit
 from predictor.evaluation.audited import AuditResult
-from predictor.evaluation.groups import Grouping, axes_of
+from predictor.evaluation.groups import Axis, axes_of
 from predictor.evaluation.left_out import LeftOut, left_out, predict_without
 from predictor.evaluation.proxies import measure_proxies
 from predictor.evaluation.scores import LEAST_OF_EACH
@@ -51,7 +51,7 @@ def audit_model(
     data: Path,
     columns: Mapping[str, str],
     *,
-    groups: Path | None = None,
+    groups_file: Path | None = None,
     on: str | None = None,
     cards: Path | None = None,
     threshold: float = 0.5,
@@ -63,8 +63,8 @@ def audit_model(
     ----------
     trained
         The model, with the folder of its training if that is at hand.
-    data, columns, groups, on
-        As for `predictor.pipeline.group_columns.read_groups`, which calls `groups` `groups_file`.
+    data, columns, groups_file, on
+        As for `predictor.pipeline.group_columns.read_groups`.
     cards
         The scorecards one by one, from which folds that are fitted again learn how high panels rate; default: the
         panels' means.
@@ -82,7 +82,7 @@ def audit_model(
     """
     if not 0 < threshold < 1:
         raise ConfigError(f"--threshold {threshold:g}: write a likelihood above 0 and below 1, such as 0.5")
-    ratings, words = read_groups(data, trained.model.catalogue, columns, groups, on)
+    ratings, words = read_groups(data, trained.model.catalogue, columns, groups_file, on)
     axes = axes_of(words)
     people = np.arange(len(ratings)) if ratings.groups is None else ratings.groups.astype(str)
     predictions = _predictions(trained, ratings)
@@ -120,7 +120,9 @@ class _Predictions:
     in_training: NDArray[np.bool_]  # whether the model learned from the row
     training_row: NDArray[np.int64]  # which of the training's rows it is, -1 for none
     out_of_fold: OutOfFold | None  # what the training saved; None where that is not here
-    person_in_training: NDArray[np.bool_]  # whether the model learned from other rows of the person only
+    person_in_training: NDArray[
+        np.bool_
+    ]  # whether the model learned from other rows of this person, but not from this row
 
 
 def _predictions(trained: TrainedModel, ratings: Ratings) -> _Predictions:
@@ -169,7 +171,7 @@ def _compare_left_out(
     ratings: Ratings,
     predictions: _Predictions,
     people: NDArray[Any],
-    axes: Sequence[Grouping],
+    axes: Sequence[Axis],
     result: Audit,
     resamples: int,
     panels: PanelInput | None,

@@ -27,12 +27,12 @@ from predictor.training_folder import LEADERBOARD, one_training, replace_folder
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """A comparison that is on disk, and what became of its record.
+    """A comparison that is on disk, and where it is recorded.
 
     Attributes
     ----------
     board
-        The leaderboard, the best first; see `leaderboard` for what its differences are to.
+        The leaderboard, the best first; `leaderboard` explains to which entry the differences are.
     run
         Where it is recorded; None where it is not.
     missing

@@ -36,7 +36,7 @@ def drift_record(check: DriftCheck, seconds: float) -> Record:
     model, outcomes = check.model, check.outcomes
     metrics = {
         "n": float(check.n),
-        "moved": float(len(check.significant)),  # metric names of the first release: significant changes, and tests
+        "moved": float(len(check.significant)),  # this and "looks" keep their names of the first release
         "looks": float(len(check.tests)),
         "outcomes/known": float(outcomes.n),
         "outcomes/open": float(outcomes.open),

@@ -10,11 +10,11 @@ from predictor.evaluation.audited import WORDS, AuditResult
 from predictor.reports.audit_report import (
     SHOWN_FROM,
     TITLES,
+    four_fifths_words,
     lowest_ratio,
     people_words,
     predicted_by,
     ratio_text,
-    verdict,
 )
 from predictor.reports.format import impact_ratio, percent, span
 from predictor.reports.text import WIDTH, wrap
@@ -56,7 +56,7 @@ def _category(item: Category) -> str:
         ratio = impact_ratio(figure.ratio.value, figure.ratio.below_four_fifths)
         interval = span(figure.ratio.low, figure.ratio.high)
     rate = percent(figure.rate.value) if figure.rate else ""
-    words = "under 2 %" if item.small_share else verdict(figure)
+    words = "under 2 %" if item.small_share else four_fifths_words(figure)
     return f"  {_short(item.name, NAME):<{NAME}}{item.n:>6,}{rate:>8}{ratio:>7}  {interval:<15}{words}".rstrip()
 
 
@@ -65,7 +65,7 @@ def _others(axis: AxisAudit, threshold: float) -> Iterator[str]:
         for lowest, best, ratio in lowest_ratio(axis, name):
             at = f" at {percent(threshold)}" if name == "selected" else ""
             text = f"{TITLES[name]}{at}: lowest ratio {ratio_text(ratio)}, {lowest.name} against {best.name}"
-            yield from wrap(f"{text}: {verdict(lowest.figures[name])}", indent="  ")
+            yield from wrap(f"{text}: {four_fifths_words(lowest.figures[name])}", indent="  ")
 
 
 def _short(text: str, width: int) -> str:

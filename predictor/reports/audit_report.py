@@ -110,7 +110,7 @@ def lowest_ratio(axis: AxisAudit, name: str) -> Iterator[tuple[Category, Categor
 def _tiles(axis: AxisAudit) -> Iterator[Tile]:
     for lowest, best, ratio in lowest_ratio(axis, SHOWN_FROM):
         against = f"{lowest.name} against {best.name}, n = {lowest.n:,} and {best.n:,}"
-        words = f"{against}; {verdict(lowest.figures[SHOWN_FROM])} the four-fifths threshold."
+        words = f"{against}; {four_fifths_words(lowest.figures[SHOWN_FROM])} the four-fifths threshold."
         value = impact_ratio(ratio.value, ratio.below_four_fifths)
         yield Tile(f"Scoring rates by {axis.name}", value, span(ratio.low, ratio.high), words)
 
@@ -163,7 +163,7 @@ def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
             (
                 item.name,
                 ratio_text(ratio) if ratio else "1" if figure.comparator else "",
-                "under 2 %" if item.small_share else verdict(figure),
+                "under 2 %" if item.small_share else four_fifths_words(figure),
                 f"{percent(rate.value)} ({percents(rate.low, rate.high)})" if rate else "",
                 p_value(ratio.p) if ratio else "",
                 f"{rate.n if rate else 0:,}",
@@ -174,7 +174,7 @@ def _rates(axis: AxisAudit, name: str, threshold: float) -> Table:
     return Table(head, rows, caption=f"{TITLES[name]}{at}, by {axis.name}. {MEANINGS[name]}")
 
 
-def verdict(figure: GroupRate) -> str:
+def four_fifths_words(figure: GroupRate) -> str:
     """Describe how a category compares with four fifths of the highest rate."""
     below = figure.ratio.below_four_fifths if figure.ratio else None
     return verdict_words(figure.comparator, figure.few, below)

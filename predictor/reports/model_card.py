@@ -277,7 +277,11 @@ def _retention(model: OfferModel) -> Section:
     panels = "; each rater's pseudonym, leniency and number of scorecards" if model.raters else ""
     held = [
         ("The model's file", f"tables and counts; no row, no name, no text of a rater{panels}"),
-        ("Beside it", "out_of_fold.csv: a number, the outcome and likelihoods of each row learned from; no ratings"),
+        (
+            "Beside it",
+            "out_of_fold.csv: for each row learned from, numbers computed from the row and from its person, by which "
+            "predictor forget knows them; the outcome, likelihoods and folds; no ratings",
+        ),
         ("The rows themselves", f"stay in {model.trained_on['source']}; the training makes no copy"),
         ("Deleting a person", "predictor forget PERSON --table FILE --cards FILE --journal FILE; models then say so"),
     ]

@@ -65,7 +65,7 @@ def render_panels(summary: PanelSummary) -> str:
             more = ""
             if level.log_odds is not None:
                 more = f"  {_signed(level.log_odds):>8}  {100 * (level.likelihood or 0):>8.0f} %"
-            lines.append(f"{level.name:<26}{level.n:>12,}  {_signed(level.points):>18}{more}")
+            lines.append(f"{level.name:<26}{level.n:>12,}  {_signed(level.steps):>18}{more}")
     return "\n".join(lines)
 
 
@@ -188,7 +188,7 @@ def _leniency(summary: PanelSummary) -> Iterator[Part]:
     if not summary.levels:
         return
     head = ["The panel usually rates", "Applications", UNIT]
-    rows = [[level.name, f"{level.n:,}", _signed(level.points)] for level in summary.levels]
+    rows = [[level.name, f"{level.n:,}", _signed(level.steps)] for level in summary.levels]
     if summary.model:
         head += ["Log-odds in the model", "Likelihood at its base rate"]
         for row, level in zip(rows, summary.levels, strict=True):

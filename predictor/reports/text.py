@@ -1,4 +1,4 @@
-"""Text for a terminal of 80 columns: titles, wrapped sentences, cut labels, signed_ascii log-odds."""
+"""Text for a terminal of 80 columns: titles, wrapped sentences, cut labels, log-odds with an ASCII sign."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class TimedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def shutdown(self) -> None:
-        """Answer what was sent, then close; what the kernel has, but nobody has read yet, was sent as well."""
+        """Answer what was sent, then close; bytes that wait in the kernel count as sent."""
         if self.cycle and not self.cycle.response_complete:  # with requests that wait, it is that of the last
             self._end_with(self.cycle)
         else:

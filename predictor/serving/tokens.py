@@ -81,7 +81,7 @@ class Logins:
         self._begun: OrderedDict[str, None] = OrderedDict()
 
     def begin(self) -> str:
-        """Return the id of a new one."""
+        """Return the id of a new log-in."""
         session = secrets.token_urlsafe(32)
         self._begun[session] = None
         if len(self._begun) > MOST_LOGINS:
@@ -89,7 +89,7 @@ class Logins:
         return session
 
     def end(self, session: str) -> None:
-        """Forget one, if it is known."""
+        """Forget a log-in, if it is known."""
         self._begun.pop(session, None)
 
     def __contains__(self, session: str) -> bool:

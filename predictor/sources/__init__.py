@@ -1,1 +1,1 @@
-"""Where ratings come from; every source ends in `Ratings`."""
+"""Where ratings come from; every source returns `Ratings`."""

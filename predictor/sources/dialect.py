@@ -172,7 +172,7 @@ class Utf8:
         self._half = self._end = b""
 
     def read(self, size: int) -> bytes:
-        """Read on: `size` bytes of the stream or fewer, which may be more as UTF-8; none at the end only."""
+        """Read up to `size` bytes, and return them as UTF-8, which may be longer; empty only at the end."""
         while more := bytes(self._stream.read(size)):
             if not self._begun:
                 refuse_foreign(more, self._source)
@@ -228,7 +228,7 @@ class Header:
     names
         Of the columns; "" where one has none.
     delimiter
-        What parts cells.
+        What separates cells.
     length
         Characters until the first row.
     """
@@ -293,7 +293,7 @@ class Header:
         if problem := _no_heading(names, below, ended):
             raise RatingsError(source, [problem])
         rows = sample(below, delimiter, whole=ended)
-        return cls(tuple(fitted([*map(heading, names)], rows)), delimiter, start + read)
+        return cls(tuple(header_as_wide_as_rows([*map(heading, names)], rows)), delimiter, start + read)
 
     @classmethod
     def read(cls, stream: Utf8, source: str) -> tuple[Header, bytes]:
@@ -388,14 +388,16 @@ def _no_heading(names: Sequence[str], below: str, ended: bool) -> Problem | None
     return None
 
 
-def fitted(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Add names, which are empty, for cells that rows have and the header has not: labels of rows, or empty cells.
+def header_as_wide_as_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Add empty names where rows have more cells than the header: labels of rows, or empty cells.
 
     Empty names at the end, for which no row has a cell, are taken out.
 
-    >>> fitted(["a", "b"], [["4", "5", ""], ["4", "3", ""]]), fitted(["a"], [["1", "4"], ["2", "4"], ["3", "5"]])
-    (['a', 'b', ''], ['', 'a'])
-    >>> fitted(["a", "b", ""], [["4", "5"]])
+    >>> header_as_wide_as_rows(["a", "b"], [["4", "5", ""], ["4", "3", ""]])
+    ['a', 'b', '']
+    >>> header_as_wide_as_rows(["a"], [["1", "4"], ["2", "4"], ["3", "5"]])
+    ['', 'a']
+    >>> header_as_wide_as_rows(["a", "b", ""], [["4", "5"]])
     ['a', 'b']
     """
     named = max((number for number, name in enumerate(names, 1) if name), default=0)

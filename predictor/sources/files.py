@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _ROW_LABEL = re.compile(r"__index_level_\d+__")  # the column in which pandas keeps an index without a name
 _WHOLE = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
-CSV, LINES = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson")  # whatever parts the cells
+CSV, LINES = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson")  # whatever separates the cells
 TEXT, JSON = (*CSV, *WORKBOOKS), (".json", *LINES)
 FORMATS = (".csv", ".tsv", ".txt", ".xlsx", ".json", ".jsonl", ".parquet")
 
@@ -71,7 +71,7 @@ def read_ratings(
     Returns
     -------
     Ratings
-        One row an interview.
+        One row per interview.
 
     Raises
     ------
@@ -285,7 +285,7 @@ def read_json(path: Path) -> tuple[list[Any], list[Problem]]:
 
 
 def parse_lines(content: bytes, source: str) -> tuple[list[Any], list[Problem]]:
-    """Parse JSON Lines into records, one a line, with the problems of its form; blank lines are passed over.
+    """Parse JSON Lines into records, one per line, with the problems of its form; blank lines are passed over.
 
     Raises
     ------

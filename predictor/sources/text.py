@@ -160,9 +160,9 @@ def warn_of_labels(source: str) -> None:
 
 
 def with_point(cell: str, delimiter: str = ";") -> str:
-    r"""Write a number with a decimal comma with a point, where it is not the comma that parts cells.
+    r"""Replace a decimal comma by a point, unless the comma separates cells.
 
-    Beside semicolons a comma is the decimal sign. Beside tabs and bars it may part thousands, so 1,234 is left.
+    Beside semicolons a comma is the decimal sign. Beside tabs and bars it may separate thousands, so 1,234 is left.
 
     >>> with_point("3,5"), with_point("3.5"), with_point("a,b"), with_point("1,234"), with_point("1,234", "\t")
     ('3.5', '3.5', 'a,b', '1.234', '1,234')

@@ -43,7 +43,7 @@ def read_rows(
     most_rows: int | None = None,
     most_columns: int = MOST_COLUMNS,
 ) -> list[list[str]]:
-    """Read the rows of a sheet as text, the header first; all have its length, or are as long as what they hold.
+    """Read the rows of a sheet as text, the header first; rows have its length, or more if they hold more cells.
 
     Parameters
     ----------

@@ -27,9 +27,10 @@ REGISTERED = "offer-predictor"
 CATALOGUE = "catalogue"  # a tag of a logged model
 ABOUT = (
     "Likelihood of an offer from ratings of an interview, and what drove it: exact tables of log-odds. The alias "
-    "`champion` is the version that `predictor pull` fetches; `predictor promote` moves it only to one that is "
-    "significantly better on the same rows. For reflection, practice and interviewer training, **not for selecting "
-    "people**."
+    "`champion` is the version that `predictor pull` fetches. The first version gets it; `predictor promote` moves it "
+    "to one that is significantly better on the same rows, or, with `--force`, for a recorded reason; "
+    "`predictor rollback` moves it back. For reflection, practice and interviewer training, **not for "
+    "selecting people**."
 )
 PACKAGE = Path(__file__).parent.parent
 # The code that travels with a logged model: what predicting needs, and nothing that learns. A test serves from it.

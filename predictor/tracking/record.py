@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from predictor.training.result import TrainingResult
 
 BY_FOLD = ("log_loss", "roc_auc")
-_OLD_KEYS = {"baselines": "challengers"}  # names of the first runs, as all metrics', so that runs can be compared
+_OLD_KEYS = {"baselines": "challengers"}  # name of the first runs, so that old and new ones share a column in MLflow
 NO_TABLES = "it has no tables, and so no report, no importances, and nothing to predict with."
-LOW, HIGH = "_low", "_high"  # how the names of an interval's ends end
-INTERVAL = "interval."  # how the tag of a score's interval begins
+LOW, HIGH = "_low", "_high"  # suffixes of the names of an interval's two ends
+INTERVAL = "interval."  # prefix of the tag of a score's interval
 DIGITS = 4  # of a metric, far below its noise, so that columns can be read
 
 
@@ -217,7 +217,7 @@ def _dataset(result: TrainingResult) -> dict[str, Any]:
 
 
 def _metrics(result: TrainingResult) -> dict[str, float]:
-    """Return every score by name, with the ends of its interval, which `without_interval_ends` keeps from MLflow.
+    """Return every score by name, with the ends of its interval; `without_interval_ends` then takes the ends out.
 
     MLflow's pages make a section of each word before a slash, in alphabetical order, and compare runs by the first
     metric. So scores of roles and baselines do not stand among the main ones, and those of folds come first.

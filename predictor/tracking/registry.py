@@ -62,12 +62,12 @@ class Version:
 
 @dataclass(frozen=True)
 class Promotion:
-    """What came of asking for a promotion.
+    """The result of a promotion.
 
     Attributes
     ----------
     version, model
-        The one that asked; the version as `Version.number` has it.
+        The version that was to be promoted, as `Version.number` has it, and its model.
     promoted
         Whether it is the champion now.
     before
@@ -125,7 +125,7 @@ def champion_out_of_fold(catalogue: str) -> tuple[str, OutOfFold] | None:
 def promote(
     version: str,
     *,
-    answers: Callable[[OfferModel, OfferModel, Floats], Floats] | None = None,
+    champion_probabilities: Callable[[OfferModel, OfferModel, Floats], Floats] | None = None,
     force: str | None = None,
     store: str | None = None,
 ) -> Promotion:
@@ -135,10 +135,10 @@ def promote(
     ----------
     version
         Its number, as in "3" or "my/3"; the command `predictor promote` looks it up where it is given a name.
-    answers
-        Given the champion's model, the version's model, and the outcomes of the rows that the version learned from,
-        shape (n,): the probabilities that the champion gives these rows, in their order, shape (n,), NaN where it
-        cannot answer. Called only if some of these rows are new to the champion.
+    champion_probabilities
+        A function of the champion's model, the version's model, and the outcomes of the rows that the version learned
+        from, shape (n,). It returns the champion's probabilities of these rows, in their order, shape (n,), NaN where
+        the champion cannot predict. Called only if some of these rows are new to the champion.
     force
         A reason to promote it all the same, even if the two cannot be compared; it stays with the version as a tag.
     store
@@ -151,7 +151,7 @@ def promote(
     ConfigError
         If the reason to force it is empty.
 
-    Exceptions of `answers` pass through; with `force`, a ConfigError or RatingsError only becomes the reason.
+    Exceptions of `champion_probabilities` pass through; with `force`, a ConfigError or RatingsError becomes the reason.
     """
     if force is not None and not force.strip():
         raise ConfigError("the reason to force a promotion is empty; write it, as in --force 'the old one was wrong'")
@@ -164,7 +164,8 @@ def promote(
         verdict, reason = None, "No registered version was the champion yet."
         if champion:
             predictions = _out_of_fold(client, chosen)
-            theirs = (lambda: answers(_model(client, champion), model, predictions.y)) if answers else None
+            ask = champion_probabilities
+            theirs = (lambda: ask(_model(client, champion), model, predictions.y)) if ask else None
             try:
                 verdict = judge(predictions, _out_of_fold(client, champion), theirs)
                 reason = str(verdict)

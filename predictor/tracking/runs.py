@@ -1,4 +1,4 @@
-"""A training as one MLflow run: open_client when it begins, filled and closed when it is done, failed when it is not.
+"""A training as one MLflow run: opened when it begins, filled and closed when it is done, failed when it is not.
 
 A process that is killed cannot close its run. The run names it, so the next process that writes to the store marks the
 run as failed.
@@ -146,7 +146,7 @@ def finish(run: OpenRun, folder: Path, *, registered: bool = False) -> RecordedR
 def track(folder: str | Path, *, registered: bool = False, store: str | None = None) -> RecordedRun:
     """Record a finished training that was not recorded, or not to its end, from its folder.
 
-    A run that was open_client for it is completed; what it has already is not kept twice.
+    A run that was opened for it is completed; what it has already is not kept twice.
 
     Safe to call from several processes at once, also on a store that does not exist yet.
 
@@ -228,7 +228,7 @@ def add_to_run(folder: Path, files: Sequence[Path], tags: Mapping[str, str]) -> 
 
 
 def note_run(folder: Path, run: OpenRun | None) -> None:
-    """Record in a training's folder which run was open_client for it, if any, so that `track` can complete that one."""
+    """Record in a training's folder which run was opened for it, if any, so that `track` can complete that one."""
     content = {"store": run.store.uri if run else None, "run_id": run.run_id if run else None}
     write_text(folder / RECORDED, json.dumps(content, indent=1) + "\n")
 
@@ -333,7 +333,7 @@ def _fill(client: MlflowClient, run_id: str, record: Record, folder: Path, regis
 
 
 def run_of(client: MlflowClient, folder: Path, store: Store) -> Run | None:
-    """Find the run that was open_client for a folder; None if there is none, or it is gone."""
+    """Find the run that was opened for a folder; None if there is none, or it is gone."""
     from mlflow.exceptions import MlflowException
 
     known = _noted(folder)

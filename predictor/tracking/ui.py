@@ -32,7 +32,7 @@ def serve_ui(*, port: int | None = None, store: str | None = None) -> None:
     port
         Where to listen; None takes 5000, or the next that is free.
     store
-        As for `record`. When it is an MLflow server already, its address is printed and nothing is started.
+        As for `open_run`. When it is an MLflow server already, its address is printed and nothing is started.
 
     Raises
     ------

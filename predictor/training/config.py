@@ -44,8 +44,8 @@ class TrainingConfig:
         overrule them; "none" learns from the data alone. "auto" takes "published" for data on the shipped catalogue
         with fewer than 50 offers or 50 non-offers.
     panels
-        "auto" tries how high a panel usually rates as an input where rows have a `panel`, and keeps it if the
-        improvement is significant; "none" does not.
+        "auto" tries how high a panel usually rates as an input where rows have a `panel`, and keeps it if
+        log-loss is lower with it and its slope is significant; "none" does not.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Whether a model gains by the leniency of panels as an input: tried in the same folds, kept only if significant."""
+"""Whether a model gains by the leniency of panels as an input: tried in the same folds."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def try_panels(
         logit(np.clip(both[0], 1e-9, 1 - 1e-9)).mean(axis=0), np.nan_to_num(levels - AVERAGE).mean(axis=0), y, groups
     )
     clear = slope.low > 0 or slope.high < 0
-    reason = "the improvement is significant"
+    reason = "log-loss is lower with it, and its slope is significant"
     if not clear or saved.value <= 0:
         reason = "log-loss is no lower with it" if clear else "its slope is not significant"
     return LeniencyTrial(clear and saved.value > 0, slope, saved, reason, raters, cards)

@@ -97,11 +97,13 @@ def test_audit_and_drift_recognise_the_training_rows(
     lines = [f"{name},{'Female' if place % 2 else 'Male'}" for place, name in enumerate(names)]
     (tmp_path / "groups.csv").write_text("\n".join([f"{person},sex", *lines]))
     trained = TrainedModel.load(tmp_path / "model/model.json", tmp_path)
-    audited = audit_model(trained, tmp_path / "rows.csv", {"sex": "sex"}, groups=tmp_path / "groups.csv", resamples=5)
+    audited = audit_model(
+        trained, tmp_path / "rows.csv", {"sex": "sex"}, groups_file=tmp_path / "groups.csv", resamples=5
+    )
     assert audited.n_out_of_fold == int((~np.isnan(team.ratings.y)).sum())
     assert "of 3 folds" in audited.left_out_by
     write_csv(team.cards, tmp_path / "cards.csv")
-    options: dict[str, Any] = {"groups": tmp_path / "groups.csv", "cards": tmp_path / "cards.csv", "resamples": 5}
+    options: dict[str, Any] = {"groups_file": tmp_path / "groups.csv", "cards": tmp_path / "cards.csv", "resamples": 5}
     by_cards = audit_model(trained, tmp_path / "rows.csv", {"sex": "sex"}, **options)
     costs = [{item.name: item.cost.value for item in some.left_out} for some in (audited, by_cards)]
     assert costs[0] == pytest.approx(costs[1], abs=1e-6)  # with one rater each, the mean of a panel is its scorecard

@@ -70,7 +70,7 @@ def test_training_rows_are_scored_by_models_that_did_not_learn_them(
 ) -> None:
     trained = TrainedModel.load(Path("experiments/models/champion.json"), Path("experiments/models"))
     columns = {"sex": "sex"}
-    audited = audit_model(trained, Path("team.csv"), columns, groups=Path("groups.csv"), resamples=5)
+    audited = audit_model(trained, Path("team.csv"), columns, groups_file=Path("groups.csv"), resamples=5)
     kept = OutOfFold.read(team / "experiments/models/tested/out_of_fold.csv")
     unknown = int(np.isnan(interviews.y).sum())
     assert audited.n_new == unknown
@@ -79,12 +79,12 @@ def test_training_rows_are_scored_by_models_that_did_not_learn_them(
     # a file in another order gives the same figures; without the training's folder the model itself answers, and says so
     shuffled = interviews.rows(np.random.default_rng(0).permutation(600))
     write_csv(shuffled, "shuffled.csv")
-    again = audit_model(trained, Path("shuffled.csv"), columns, groups=Path("groups.csv"), resamples=5)
+    again = audit_model(trained, Path("shuffled.csv"), columns, groups_file=Path("groups.csv"), resamples=5)
     assert again.audit.median == audited.audit.median
     assert [a.figures for a in again.audit.axes[0].categories] == [a.figures for a in audited.audit.axes[0].categories]
     shutil.rmtree("experiments/models/tested")
     alone = TrainedModel.load(Path("experiments/models/champion.json"), Path("experiments/models"))
-    seen = audit_model(alone, Path("team.csv"), columns, groups=Path("groups.csv"), resamples=5)
+    seen = audit_model(alone, Path("team.csv"), columns, groups_file=Path("groups.csv"), resamples=5)
     assert seen.n_out_of_fold == 0
     assert any("better than they are" in warning for warning in seen.warnings)
 
@@ -94,7 +94,7 @@ def test_training_rows_are_recognised_despite_left_out_signals(team: Path, inter
     few = interviews.rows(np.arange(200))
     save(train(few, config, name="fewer", curve=False), Path("experiments/models/fewer"))
     trained = TrainedModel.load(Path("experiments/models/fewer/model.json"), Path("experiments/models"))
-    audited = audit_model(trained, Path("team.csv"), {"sex": "sex"}, groups=Path("groups.csv"), resamples=5)
+    audited = audit_model(trained, Path("team.csv"), {"sex": "sex"}, groups_file=Path("groups.csv"), resamples=5)
     assert audited.n_out_of_fold == int((~np.isnan(few.y)).sum())
     assert "of 3 folds" in audited.left_out_by
 

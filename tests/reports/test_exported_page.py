@@ -25,7 +25,7 @@ from predictor.model.partial import Gaps
 from predictor.model.points import points_of
 from predictor.model.wording import headline, interval_sentence
 from predictor.reports.measured_scores import MeasuredValue
-from predictor.reports.rate_page.export import rate_page, save_rate_page
+from predictor.reports.rate_page.export import exported_page_html, save_rate_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
@@ -377,9 +377,9 @@ def test_firefox_gives_the_same_numbers_from_disk(tmp_path: Path) -> None:
 
 
 def test_the_exported_page_is_small_and_blocks_foreign_content() -> None:
-    page = rate_page(PUBLISHED)
+    page = exported_page_html(PUBLISHED)
     assert len(page.encode()) <= 150_000
-    assert len(rate_page(everything()).encode()) <= 300_000
+    assert len(exported_page_html(everything()).encode()) <= 300_000
     policy = re.findall(r'Content-Security-Policy" content="(.*?)"', page)[0]
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe" not in policy
@@ -388,7 +388,7 @@ def test_the_exported_page_is_small_and_blocks_foreign_content() -> None:
         PUBLISHED,
         catalogue=replace(SHIPPED, signals=tuple(replace(s, label="</script><img src=x>") for s in SHIPPED.signals)),
     )
-    assert "</script><img" not in rate_page(hostile)
+    assert "</script><img" not in exported_page_html(hostile)
 
 
 def test_damaged_answers_are_refused_on_import(tmp_path: Path) -> None:

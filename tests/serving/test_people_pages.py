@@ -338,7 +338,7 @@ def test_a_person_is_exported_and_deleted(client: TestClient, journal: Journal) 
     assert client.get(f"/people/{id_}/export.json").text == journal.export_json(who="A & B")
     assert "A &amp; B" in client.get("/people").text
     asked = text(client.get(f"/people/{id_}/delete"))
-    assert "1 of them has an offer or no offer: a model that was trained on this journal before today" in asked
+    assert "1 of them has an offer or no offer: a model that was trained on this journal while it was here" in asked
     assert post(client, f"/people/{id_}/delete").headers["location"] == "/people?notice=forgotten"
     assert [entry.who for entry in journal.entries()] == ["CD"]
     assert client.get(f"/people/{id_}").status_code == 404

@@ -47,7 +47,7 @@ def shape_plot(model: OfferModel) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        A panel a signal or input, the most important first, all on one axis of log-odds.
+        A panel per signal or input, the most important first, all on one axis of log-odds.
     """
     catalogue, importances = model.catalogue, model.feature_importances
     names = sorted(importances, key=lambda name: (-importances[name], name))[:PANELS]

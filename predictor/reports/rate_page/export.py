@@ -37,7 +37,7 @@ from predictor.reports.rate_page.form import by_family, context_input, option
 GUESSES = range(0, 101, 5)
 
 
-def rate_page(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None = None) -> str:
+def exported_page_html(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None = None) -> str:
     """Return the page as HTML: self-contained, with a policy that lets nothing else in.
 
     Parameters
@@ -49,7 +49,7 @@ def rate_page(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None = N
 
     Examples
     --------
-    >>> page = rate_page(OfferModel.published())
+    >>> page = exported_page_html(OfferModel.published())
     >>> len(page.encode()) < 150_000, "default-src 'none'" in page, "SIMULATED" in page
     (True, True, True)
     """
@@ -83,7 +83,7 @@ def rate_page(model: OfferModel, by_role: Mapping[str, MeasuredValue] | None = N
 
 
 def save_rate_page(model: OfferModel, path: str | Path, by_role: Mapping[str, MeasuredValue] | None = None) -> int:
-    """Write the page to a file, atomically; see `rate_page`.
+    """Write the page to a file, atomically; see `exported_page_html`.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def save_rate_page(model: OfferModel, path: str | Path, by_role: Mapping[str, Me
     OSError
         If the file cannot be written.
     """
-    text = rate_page(model, by_role)
+    text = exported_page_html(model, by_role)
     write_text(path, text)
     return len(text.encode())
 

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import UploadFile
 
 from predictor.errors import Problem, RatingsError
-from predictor.journal.duplicates import Merge
+from predictor.journal.duplicates import ImportPlan
 from predictor.journal.entry import Entry
 from predictor.journal.import_export import MOST_COLUMNS, MOST_ROWS, join_parsed
 from predictor.journal.page_file import superseded
@@ -129,7 +129,7 @@ def _page(
     request: Request,
     status: int = 200,
     *,
-    plan: Merge | None = None,
+    plan: ImportPlan | None = None,
     problems: Sequence[Problem] = (),
     key: str = "",
     **context: Any,

@@ -53,7 +53,7 @@ class TryNext:
 def journal_of(request: Request) -> Journal:
     """Return the server's journal, with the catalogue of the current model."""
     journal: Journal = request.app.state.journal
-    return journal.under(request.app.state.current_model().catalogue)
+    return journal.with_catalogue(request.app.state.current_model().catalogue)
 
 
 def roles_that_rated(request: Request) -> set[str]:

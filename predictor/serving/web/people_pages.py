@@ -28,7 +28,7 @@ PRACTISED = 100  # of the latest interviews, from which differences to the best 
 
 @people_pages.get("")
 def list_people(request: Request, journal: OpenJournal) -> Response:
-    """List people, sorted by next due date."""
+    """List people, sorted by next due date, then those with open interviews, then by name."""
     search = request.query_params.get("search", "").strip()[:200]
     number = page_number(request)
     some, total = journal.person_summaries(search, SIZE * (number - 1), SIZE)

@@ -22,7 +22,7 @@ MOST_SERIES = 3  # of medians: the raters and rounds with most interviews
 STEP, HEIGHT, LEFT, TOP = 19.0, 110.0, 22.0, 8.0  # of a chart
 MEDIAN_SPACING, GAP_TO_MEDIANS = 14.0, 10.0  # between medians, and between the dots and the first median
 GAP = 4.6  # between dots of one interview and one rating
-SHAPES = ("circle", "square", "triangle", "diamond")  # one a rater, so that colour is not needed
+SHAPES = ("circle", "square", "triangle", "diamond")  # one per rater, so that colour is not needed
 
 
 @dataclass(frozen=True)

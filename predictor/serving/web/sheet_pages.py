@@ -43,7 +43,7 @@ def sheet_style() -> Response:
 def _served(request: Request) -> tuple[OfferModel, Journal]:
     model: OfferModel = request.app.state.current_model()
     journal: Journal = request.app.state.journal
-    return model, journal.under(model.catalogue)
+    return model, journal.with_catalogue(model.catalogue)
 
 
 def _visible(journal: Journal, entries: Sequence[Entry]) -> list[Entry]:

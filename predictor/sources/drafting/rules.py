@@ -147,7 +147,9 @@ def scales_of(signals: Sequence[Column]) -> tuple[Scale, dict[str, Scale]]:
     return common, {column.name: (shared | uneven).get(column.name, column.scale) for column in signals}
 
 
-def seen_in(column: Column, y: Floats, groups: NDArray[np.int64], columns: int) -> tuple[Tendency | None, list[OddEnd]]:
+def tendency_and_odd_ends(
+    column: Column, y: Floats, groups: NDArray[np.int64], columns: int
+) -> tuple[Tendency | None, list[OddEnd]]:
     """Return which way the ratings of a column go with the outcome, and which end of the scale may not be a rating."""
     assert column.values is not None
     known = ~np.isnan(y) & column.filled

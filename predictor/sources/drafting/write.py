@@ -27,7 +27,7 @@ from predictor.sources.drafting.rules import (
     is_role,
     rated_alike,
     scales_of,
-    seen_in,
+    tendency_and_odd_ends,
     why_left_out,
     why_unread,
 )
@@ -126,7 +126,7 @@ def draft_catalogue(
     left_out |= {column.name: _in_words(column) for column in in_words if column not in signals}
     groups = numbered(columns[group].cells) if group else np.arange(len(y))
     for column in [column for column in signals if column.mark]:
-        if reason := why_unread(column, seen_in(column, y, groups, len(signals))[0]):
+        if reason := why_unread(column, tendency_and_odd_ends(column, y, groups, len(signals))[0]):
             left_out[column.name] = reason
             signals.remove(column)
     left_out = {name: left_out[name] for name in columns if name in left_out}
@@ -211,7 +211,7 @@ def _write(
         lines.append(f"levels = [{', '.join(map(quoted, levels))}]")
     lines += ["", "[families]", *(f"{key} = {quoted(label)}" for key, label in families.items())]
     for column in signals:
-        seen = seen_in(column, y, groups, len(signals))
+        seen = tendency_and_odd_ends(column, y, groups, len(signals))
         lines += ["", *_entry(column, scales[column.name], common, outcome.name, *seen)]
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,4 @@
-"""Scorecards of hiring systems: Greenhouse, Lever, Ashby, and any spreadsheet; they end in `Ratings`."""
+"""Scorecards of hiring systems: Greenhouse, Lever, Ashby, and any spreadsheet, read as `Ratings`."""
 
 from predictor.sources.scorecards.imported import Imported
 from predictor.sources.scorecards.importing import read_scorecards

@@ -24,7 +24,7 @@ from predictor.sources.scorecards.times import DAY_END
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-A_DAY = np.timedelta64(1, "D")  # clocks without a zone may be ahead
+A_DAY = np.timedelta64(1, "D")  # times without a zone may lie up to a day ahead of UTC
 BLOCK_RATINGS = 1 << 20  # counted at once
 
 
@@ -71,7 +71,7 @@ class CardRatings:
 
 
 def read_card_ratings(
-    export: SourceExport, findings: Findings, *, overall: bool, answers: Mapping[str, float]
+    export: SourceExport, findings: Findings, *, overall: bool, word_levels: Mapping[str, float]
 ) -> tuple[Table, CardRatings]:
     """Return the cards, each once, and what is rated on them, with words turned into levels."""
     before = export.cards
@@ -99,7 +99,7 @@ def read_card_ratings(
     findings.add("unnamed", table, blank & ~details & (card >= 0), ids=shown)
     # its level
     own = {name_of(label): scale for label, scale in export.levels_by_signal.items()}
-    scales = [own.get(name, export.levels).with_answers(answers) for name in names]
+    scales = [own.get(name, export.levels).with_words(word_levels) for name in names]
     words = [str(word) for word in table.frame["word"].array.categories]
     values, level = _levels(table, signal, scales, words, findings, shown)
     read = _tally(signal, table.frame["word"], len(names))
@@ -120,7 +120,7 @@ def read_card_ratings(
         {name: _shown(_counted(row, words)) for name, row in zip(names, read[used], strict=True)},
     )  # fmt: skip
     if overall:
-        _add_overall(export, cards, ratings, answers, findings)
+        _add_overall(export, cards, ratings, word_levels, findings)
     return cards, ratings
 
 
@@ -184,10 +184,10 @@ def _levels(
 
 
 def _add_overall(
-    export: SourceExport, cards: Table, ratings: CardRatings, answers: Mapping[str, float], findings: Findings
+    export: SourceExport, cards: Table, ratings: CardRatings, word_levels: Mapping[str, float], findings: Findings
 ) -> None:
     """Add the overall recommendation as one more signal; its words have a scale of their own."""
-    scale = export.overall_levels.with_answers(answers)
+    scale = export.overall_levels.with_words(word_levels)
     column = cards.frame["overall"]
     level = _by_word(column, lambda word: read if (read := scale.level(word)) is not None else math.inf, math.nan)
     findings.add("unknown word", cards, np.isinf(level), words=column)

@@ -45,7 +45,7 @@ def header_and_sample(path: Path, ending: str, label: str) -> tuple[list[str], l
         with _opened(path, label) as stream:
             text = stream.read(HEAD).decode("utf-8", errors="ignore")
         if not text.strip():
-            raise RatingsError(label, [Problem("the file is empty; export it again, or take it away")])
+            raise RatingsError(label, [Problem("the file is empty; export it again, or remove it from the folder")])
         begin = header_of(text, label)
         names = [name.strip() for name in begin.names]
         import csv

@@ -1,6 +1,6 @@
 """What every system's files hold, in the same columns: cards, their ratings, applications, offers, people.
 
-Each system's module ends in a `SourceExport`; the rules that follow (`outcomes`, `assembling`) know no system.
+Each system's module returns a `SourceExport`; the rules that follow (`outcomes`, `assembling`) know no system.
 """
 
 from __future__ import annotations
@@ -139,5 +139,5 @@ def list_others(kinds: Mapping[str, Sequence[int]], cards: Table, findings: Find
 
 
 def count_naive(table: Table) -> int:
-    """Return how many times of a table had no zone."""
+    """Count the timestamps of a table that had no time zone."""
     return int(sum(table.frame[name].sum() for name in table.frame if str(name).endswith(" naive")))

@@ -35,7 +35,7 @@ REASONS = {
     "draft": FindingReason("Drafts: cards that were never submitted", LEFT_OUT),
     "deleted card": FindingReason("Cards that were deleted", LEFT_OUT),
     "unknown status": FindingReason(
-        "Cards whose status is not known", LEFT_OUT, "Known are draft, complete and submitted."
+        "Cards whose status is not known", LEFT_OUT, "The known statuses are draft, complete and submitted."
     ),
     "orphan card": FindingReason(
         "Cards whose application is in none of the files",
@@ -78,7 +78,9 @@ REASONS = {
     "alike": FindingReason(
         "Rows that repeat another one, cell by cell", FLAGGED, "If a row came twice, delete one and import again."
     ),
-    "no rater": FindingReason("Cards that do not name their rater: each counts as one of a rater of its own", FLAGGED),
+    "no rater": FindingReason(
+        "Cards that do not name their rater: each counts as if another rater had written it", FLAGGED
+    ),
     "no stage": FindingReason(
         "Cards whose stage is not known: together they count as one",
         FLAGGED,
@@ -142,7 +144,7 @@ REASONS = {
     "reason kind": FindingReason(
         "Rejection reasons that do not show who decided, the team or the candidate",
         FLAGGED,
-        "Known are 'We rejected them', 'They rejected us', 'None specified'; applications with others are asked about.",
+        "The known kinds are 'We rejected them', 'They rejected us', 'None specified'; the import asks about others.",
     ),
     "deleted offer": FindingReason("Offers that were deleted at the source: they count as never made", LEFT_OUT),
     "unknown offer": FindingReason("Offers whose status is not known: they count as not sent", LEFT_OUT),

@@ -82,7 +82,7 @@ def _refuse_unread_data(path: Path) -> None:
     """Refuse a file that may hold a part of the export, and cannot be read as it is."""
     for endings, remedy in _UNREAD.items():
         if unpacked(path).name.lower().endswith(endings) or path.name.lower().endswith(endings):
-            raise ConfigError(f"{path}: is not read as it is; {remedy}, or take it away")
+            raise ConfigError(f"{path}: is not read as it is; {remedy}, or remove it from the folder")
 
 
 def is_read(path: Path) -> bool:

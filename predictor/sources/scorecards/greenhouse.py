@@ -42,7 +42,7 @@ from predictor.sources.scorecards.times import NO_TIME
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-OVERALL = ScoreLevels.of(("strong_no", "no", "yes", "strong_yes")).with_answers(
+OVERALL = ScoreLevels.of(("strong_no", "no", "yes", "strong_yes")).with_words(
     {"definitely_not": 1.0}
 )  # v3's word, v1's word
 _COMMON = {

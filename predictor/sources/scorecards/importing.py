@@ -24,7 +24,7 @@ from predictor.sources.scorecards.findings import Findings
 from predictor.sources.scorecards.folders import files_of, not_read, written_beside
 from predictor.sources.scorecards.groups import groups_of
 from predictor.sources.scorecards.imported import Imported
-from predictor.sources.scorecards.levels import read_answers
+from predictor.sources.scorecards.levels import read_levels
 from predictor.sources.scorecards.opening import Source, open_files, source_of
 from predictor.sources.scorecards.outcomes import ApplicationOutcomes, decide, read_reasons
 from predictor.sources.scorecards.pseudonyms import key_for, public_ids
@@ -55,7 +55,7 @@ def read_scorecards(
     fields: Mapping[str, Mapping[str, str]] | None = None,
     stage: str = EACH,
     overall: bool = False,
-    even: bool = False,
+    evenly_spaced: bool = False,
     levels: Sequence[str] = (),
     reasons: Sequence[str] = (),
     pseudonym_key: bytes | None = None,
@@ -83,7 +83,7 @@ def read_scorecards(
         Up to where cards count: "each", a row for each stage that an application reached, or words of a stage's name.
     overall
         Whether the overall recommendation is a signal; it is half the verdict already.
-    even
+    evenly_spaced
         Whether four levels are 1, 2.33, 3.67 and 5 rather than 1, 2, 4 and 5.
     levels, reasons
         Answers to what the import asks: "stong_yes=5"; "Offer declined=yes".
@@ -109,7 +109,7 @@ def read_scorecards(
             f"no system '{system}'{nearest(system, (*SYSTEMS, 'csv'))}; there are {', '.join(SYSTEMS)} and csv"
         )
     findings, read = Findings(), dict[str, str]()
-    answers, meanings = read_answers(tuple(levels)), read_reasons(tuple(reasons))
+    word_levels, meanings = read_levels(tuple(levels)), read_reasons(tuple(reasons))
     ours = written_beside(out, groups)
     if system == "csv":
         export = spreadsheet.read(files_of(files, ours), mapping, findings, read, sheet)
@@ -129,13 +129,13 @@ def read_scorecards(
     read |= dict.fromkeys(not_read(files), "")
     compact(export)
     release_memory()
-    if even:
+    if evenly_spaced:
         export.levels, export.overall_levels = export.levels.evenly_spaced(), export.overall_levels.evenly_spaced()
         export.levels_by_signal = {name: scale.evenly_spaced() for name, scale in export.levels_by_signal.items()}
     today = today or datetime.now(UTC)
     outcomes = decide(export, meanings, today, findings)
     counts = {"cards": len(export.cards), "ratings": len(export.ratings), "applications": len(export.applications)}
-    table, ratings = read_card_ratings(export, findings, overall=overall, answers=answers)
+    table, ratings = read_card_ratings(export, findings, overall=overall, word_levels=word_levels)
     findings.check()
     export.cards, export.ratings = empty(CARD), empty(RATING)
     release_memory()

@@ -34,8 +34,8 @@ class ScoreLevels:
         Words that say that nothing was judged.
     numbered
         Whether a number before a word, as in "3 - Hire", is the place of its level, from 1.
-    answers
-        Levels of further words, as the user gave them.
+    further_words
+        Levels of further words: those of other versions, and those that the user gave.
     first
         The number of the lowest level, where they are numbered.
     fractions
@@ -48,7 +48,7 @@ class ScoreLevels:
     values: tuple[float, ...]
     unobserved: tuple[str, ...] = ("no_decision",)
     numbered: bool = False
-    answers: tuple[tuple[str, float], ...] = ()
+    further_words: tuple[tuple[str, float], ...] = ()
     first: int = 1
     fractions: bool = False
     others: tuple[ScoreLevels, ...] = ()
@@ -79,9 +79,9 @@ class ScoreLevels:
         others = tuple(other.evenly_spaced() for other in self.others)
         return replace(self, values=_even(len(self.words)), others=others)
 
-    def with_answers(self, answers: Mapping[str, float]) -> ScoreLevels:
+    def with_words(self, levels: Mapping[str, float]) -> ScoreLevels:
         """Return levels that know further words."""
-        return replace(self, answers=(*answers.items(), *self.answers))
+        return replace(self, further_words=(*levels.items(), *self.further_words))
 
     def level(self, word: str) -> float | None:
         """Return the level of a word; NaN where it means that nothing was judged, None where it is not a level.
@@ -95,7 +95,7 @@ class ScoreLevels:
         4.0
         """
         key = word_key(word)
-        for known, value in self.answers:
+        for known, value in self.further_words:
             if word_key(known) == key:
                 return value
         if (of := _OTHER.fullmatch(word)) and int(of[2]) <= len(self.others) + 1:
@@ -183,15 +183,15 @@ def _even(count: int) -> tuple[float, ...]:
     return tuple(round(LOW + (HIGH - LOW) * index / (count - 1), 4) for index in range(count))
 
 
-def read_answers(options: tuple[str, ...]) -> dict[str, float]:
-    """Read answers such as "stong_yes=5".
+def read_levels(options: tuple[str, ...]) -> dict[str, float]:
+    """Read levels of words such as "stong_yes=5".
 
     Raises
     ------
     ConfigError
         If one is not a word with a number from 1 to 5.
     """
-    answers = {}
+    levels = {}
     for option in options:
         word, sign, number = option.rpartition("=")
         parsed = parse_number(number)
@@ -199,8 +199,8 @@ def read_answers(options: tuple[str, ...]) -> dict[str, float]:
             raise ConfigError(
                 f"--level {option!r}: write a word and its level from 1 to 5, such as --level 'stong_yes=5'"
             )
-        answers[word.strip()] = parsed.number
-    return answers
+        levels[word.strip()] = parsed.number
+    return levels
 
 
 FIVE_WORDS = ScoreLevels.of(("definitely_not", "no", "mixed", "yes", "strong_yes"))

@@ -21,7 +21,7 @@ COLUMNS = {
     "submitted": "when the scorecard was submitted",
     "outcome": "what came of it",
     "decided": "when that was decided",
-    "overall": "the overall recommendation, which is left out but for --with-overall",
+    "overall": "the overall recommendation, which is used only with --with-overall",
     "signal": "what is rated, where a row is one rating",
     "rating": "the rating, where a row is one rating",
 }

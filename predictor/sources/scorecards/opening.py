@@ -199,7 +199,7 @@ def json_sources(content: bytes, label: str, findings: Findings) -> Iterator[Sou
     except UnicodeDecodeError as error:
         raise RatingsError(label, [Problem(f"is not UTF-8 text (byte {error.start + 1:,}); export it again")]) from None
     if not text.strip():
-        raise RatingsError(label, [Problem("the file is empty; export it again, or take it away")])
+        raise RatingsError(label, [Problem("the file is empty; export it again, or remove it from the folder")])
     try:
         data = _parsed(text, label, findings)
     except RecursionError:

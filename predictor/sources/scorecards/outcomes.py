@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OPEN = "no outcome yet"
-ANSWERS = {"yes": "yes", "no": "no", "withdrew": "withdrawn", OPEN: "unlabelled"}
+MEANINGS = {"yes": "yes", "no": "no", "withdrew": "withdrawn", OPEN: "unlabelled"}
 ALL = "*"
 # Words of reasons that may mean something other than a rejection; of a candidate's own reason, only an offer is asked.
 _OFFER = re.compile(r"offer|hired|accept", re.IGNORECASE)
@@ -38,7 +38,7 @@ class ApplicationOutcomes:
     Attributes
     ----------
     applications
-        One row an application: deleted, anonymised and expired ones are left out.
+        One row per application: deleted, anonymised and expired ones are left out.
     state
         yes, no, withdrawn or unlabelled (no outcome yet), shape (n,).
     decided
@@ -63,35 +63,35 @@ class ApplicationOutcomes:
 
 
 def read_reasons(options: tuple[str, ...]) -> dict[str, str]:
-    """Read answers such as "Offer declined=yes".
+    """Read meanings of reasons such as "Offer declined=yes".
 
     Raises
     ------
     ConfigError
         If one is not a reason with yes, no, withdrew or no outcome yet.
     """
-    answers = {}
+    meanings = {}
     for option in options:
-        text, sign, answer = map(str.strip, option.rpartition("="))
-        answer = OPEN if answer == "unlabelled" else answer
-        if not sign or not text or answer not in ANSWERS:
-            hint = nearest(answer, ANSWERS)
+        text, sign, word = map(str.strip, option.rpartition("="))
+        word = OPEN if word == "unlabelled" else word
+        if not sign or not text or word not in MEANINGS:
+            hint = nearest(word, MEANINGS)
             example = "--reason 'Offer declined=yes'"
             raise ConfigError(
-                f"--reason {option!r}: write a reason and one of {', '.join(ANSWERS)}, such as {example}{hint}"
+                f"--reason {option!r}: write a reason and one of {', '.join(MEANINGS)}, such as {example}{hint}"
             )
-        answers[text.casefold()] = ANSWERS[answer]
-    return answers
+        meanings[text.casefold()] = MEANINGS[word]
+    return meanings
 
 
 def decide(
-    export: SourceExport, answers: Mapping[str, str], today: datetime, findings: Findings
+    export: SourceExport, meanings: Mapping[str, str], today: datetime, findings: Findings
 ) -> ApplicationOutcomes:
     """Decide what came of each application: the first rule that applies, in the order of the calls of `take`.
 
     Parameters
     ----------
-    answers
+    meanings
         What reasons mean, by `read_reasons`.
     today
         The day by which consent has ended or not.
@@ -117,19 +117,19 @@ def decide(
     take(was_sent, "yes", "an offer was sent")
     take(status == "hired", "yes", "hired")
     take(status == "lead", "unlabelled", "prospect or lead", "prospect")
-    answered = np.array([answers.get(str(text).casefold(), "") for text in texts], dtype=object)
-    for answer, outcome in ANSWERS.items():
+    meant = np.array([meanings.get(str(text).casefold(), "") for text in texts], dtype=object)
+    for word, outcome in MEANINGS.items():
         listed = "withdrawn" if outcome == "withdrawn" else ""
-        take(rejected & (answered == outcome), outcome, f"by your answer: {answer}", listed)
+        take(rejected & (meant == outcome), outcome, f"by your answer: {word}", listed)
     take(waiting, "unlabelled", "an offer was drafted, but not sent", "offer not sent")
     words = {text: (bool(_OFFER.search(str(text))), bool(_EITHER.search(str(text)))) for text in set(texts)}
     offer_like = np.array([words[text][0] for text in texts], dtype=bool)
     either = np.array([words[text][1] for text in texts], dtype=bool)
     ask = rejected & (offer_like | (either & (reason_kind == "none")))
     unknown = rejected & (reason_kind == "unknown") & ~ask
-    if ALL in answers:
-        answer = next(answer for answer, outcome in ANSWERS.items() if outcome == answers[ALL])
-        take(ask | unknown, answers[ALL], f"by your answer for all: {answer}")
+    if ALL in meanings:
+        word = next(word for word, outcome in MEANINGS.items() if outcome == meanings[ALL])
+        take(ask | unknown, meanings[ALL], f"by your answer for all: {word}")
     asked = _counted(texts[(ask | unknown) & (state == "")])
     take(ask, "unlabelled", "a reason that may mean an offer or a withdrawal", "ask")
     take(rejected & (reason_kind == "theirs"), "withdrawn", "the candidate withdrew", "withdrawn")

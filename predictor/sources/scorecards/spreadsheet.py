@@ -166,7 +166,10 @@ def _cards(table: pd.DataFrame, label: str, known: ColumnMapping, findings: Find
     for word in dict.fromkeys(words):
         if word and word.casefold() not in known.outcomes:
             first = int(rows[np.flatnonzero(words == word)[0]]) + 1
-            kind = "is not an outcome that the mapping names; add it under [outcomes]: yes, no, withdrawn or unlabelled"
+            kind = (
+                "is not an outcome that the mapping names; add it under [outcomes]: yes, no, withdrawn, or unlabelled "
+                "(no outcome yet)"
+            )
             findings.refuse(label, Problem(kind, first, known.columns["outcome"], shown_word(word)))
     frame = pd.DataFrame(
         {

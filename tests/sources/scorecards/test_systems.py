@@ -317,7 +317,10 @@ def test_lever_fields_are_read_by_type_and_people_by_contact() -> None:
     assert [listed(imported, kind)[0][1] for kind in ("draft", "deleted card")] == ["form-2", "form-3"]
     assert imported.catalogue and imported.catalogue.signals[1].anchors == {"1": "1", "2": "2", "4": "3", "5": "4"}
     assert read("lever", records, overall=True).table["overall_recommendation"].tolist() == [4, 4]
-    assert read("lever", records, even=True, overall=True).table["overall_recommendation"].tolist() == [3.6667, 3.6667]
+    assert read("lever", records, evenly_spaced=True, overall=True).table["overall_recommendation"].tolist() == [
+        3.6667,
+        3.6667,
+    ]
 
 
 @pytest.mark.parametrize(

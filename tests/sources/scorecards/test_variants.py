@@ -157,7 +157,7 @@ def test_an_answer_is_read_on_the_scale_of_its_form() -> None:
     imported = read("ashby", records)
     assert imported.table["fit"].tolist() == [5, 4, 2]
     assert "Poor = 1, Fair = 2, Good = 4, Excellent = 5" in render_import(imported)
-    assert read("ashby", records, even=True).table["fit"].tolist() == [5, 3.6667, 2.3333]
+    assert read("ashby", records, evenly_spaced=True).table["fit"].tolist() == [5, 3.6667, 2.3333]
 
 
 def test_a_title_in_two_sections_of_a_form_gives_two_signals() -> None:

@@ -21,7 +21,7 @@ from predictor.training_folder import AUDIT, CARD, CARD_PAGE, DRIFT, IMPORTANCES
 Estimate = tuple[float, float, float, int]  # a value, its interval, and n
 
 
-def save_card(trained: TrainedModel, folder: Path, checks: Path) -> list[Path]:
+def save_model_card(trained: TrainedModel, folder: Path, checks: Path) -> list[Path]:
     """Write the card of a model to a folder, as Markdown and as HTML.
 
     Parameters
@@ -77,7 +77,7 @@ def _read_report(
     except FileNotFoundError:
         return {}
     except (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: damaged ({error}); make it again, or take it away") from None
+        raise ModelError(f"{path}: damaged ({error}); make it again, or delete it") from None
 
 
 def _scores(path: Path) -> dict[str, Estimate]:
