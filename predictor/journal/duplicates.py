@@ -77,7 +77,7 @@ def plan_import(connection: sqlite3.Connection, entries: Sequence[Entry]) -> Imp
 
 def _saved_again(old: Entry, entry: Entry) -> bool:
     """Return whether the exported page saved `entry` later than `old`, and the outcome of `old` is not known yet."""
-    return not old.frozen and (_saved_at(entry) > _saved_at(old) > "" or bool(_saved_at(entry) and not old.answer))
+    return not old.frozen and _saved_at(entry) > _saved_at(old) > ""
 
 
 def _saved_at(entry: Entry) -> str:

@@ -260,6 +260,9 @@ def test_an_interview_rated_and_saved_on_the_page_can_be_imported(open_file: Ope
         1,
     )
     assert {"rater_role": entry.rater_role, **entry.ratings} == record
+    corrected = journal.edit(entry.id, ratings={**entry.ratings, names[0]: 1}, rater_role=entry.rater_role)
+    assert not journal.import_files(files).updated
+    assert journal.get(entry.id).ratings == corrected.ratings  # the file is the older one
     assert entry.estimate and entry.answer
     assert entry.answer["quality"][1:] == [of_candidates]
     assert (entry.estimate.model, entry.estimate.fingerprint) == (PUBLISHED.name, PUBLISHED.fingerprint)
