@@ -62,7 +62,7 @@ class Journal(JournalReader):
     >>> entry = journal.set_outcome(entry.id, "offer")
     >>> journal.edit(entry.id, ratings={"goals_discussed": 5})
     Traceback (most recent call last):
-    predictor.errors.FrozenError: 'Acme, second round': the outcome is known since ..., so its ratings stay as they ...
+    predictor.errors.FrozenError: ...: the outcome has been known since ..., so the ratings can no longer be changed...
     >>> journal.ratings().y
     array([1.])
     >>> there.cleanup()

@@ -451,6 +451,7 @@ def test_the_pages_fit_a_phone_and_pass_accessibility_checks(
             page.locator('label:has([value="observer"])').click()
             rate_eight(page)
             see(page)
+        page.wait_for_load_state()  # a form's answer may be there before its style
         page.evaluate(
             "for (const e of document.querySelectorAll('details')) { e.removeAttribute('name'); e.open = true; }"
         )
