@@ -171,10 +171,12 @@ def batch(source: Path, out: Path, model: str | None, **options: Any) -> None:
     from predictor.model.offer_model import OfferModel
 
     try:
+        from predictor.batch.heap import keep_freed_memory
         from predictor.batch.running import score_files
         from predictor.batch.scoring import ScoringOptions
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "scoring files", "batch") from None
+    keep_freed_memory()
     started, chosen = time.perf_counter(), OfferModel.load(model_path(model))
     scoring = {
         name: options.pop(name) for name in ("base_rate", "interval", "contributions", "top", "keep", "unobserved")

@@ -30,9 +30,8 @@ from predictor.model.tree import Impressions, Tree
 BLOCK_CELLS = 1024  # most cells of a block, unless one signal alone has more
 JOINED_CELLS = 8192  # most cells of blocks whose vectors are joined
 MOST_LEVELS = 50  # most combinations of the inputs' levels
-ROWS = (
-    8192  # rows at once: columns stay in the cache, and threads seldom wait for each other between numpy's short calls
-)
+# Rows at once: columns stay in the cache, and threads seldom wait for each other between numpy's short calls.
+ROWS = 8192
 STRIP = 8 * TILE  # rows whose vectors are looked up at once
 _PIECES = POINTS - 1
 
