@@ -142,3 +142,8 @@ def test_public_names_are_sorted_and_documented() -> None:
 
 def test_the_list_of_slow_test_files_names_existing_files() -> None:
     assert {f"test_{name}" for name in SLOW} <= {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+
+
+def test_no_module_is_longer_than_450_lines() -> None:
+    lines = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "predictor").rglob("*.py")}
+    assert not {name: count for name, count in lines.items() if count > 450}

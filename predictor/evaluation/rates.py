@@ -141,7 +141,7 @@ def exact_test(a: int, n: int, b: int, m: int) -> float:
 
 
 def design_effect(hit: NDArray[np.bool_], place: NDArray[Any], people: NDArray[Any]) -> float:
-    """Compute by what factor rows of one person, being alike, raise the variance of rates; 1 at least.
+    """Compute the factor, at least 1, by which rows of one person raise the variance of rates, being alike.
 
     One factor for all categories, since that of a small one is mostly noise (Rao & Scott, Biometrics 48:577-585, 1992).
 

@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from predictor.learning.factors import LEAST_DEVIATION, TEST_LEVEL
 from predictor.learning.weights import RowWeights, mean, std, weighted
-from predictor.model.partial import Gaps
+from predictor.model.gaps import Gaps
 from predictor.model.tables import Floats, quantile
 
 PRIOR_DEVIATION = 0.5  # prior standard deviation of the coefficient, in log-odds

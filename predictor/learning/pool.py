@@ -20,7 +20,8 @@ from predictor.learning.prior import Prior
 from predictor.learning.prior_mixture import Regressions, Rows, fit_regressions
 from predictor.learning.weights import RowWeights, count, mean, prepend_ones, take, weighted
 from predictor.model.factors import Completion
-from predictor.model.partial import Gaps, PartialTables
+from predictor.model.gaps import Gaps
+from predictor.model.partial import PartialTables
 from predictor.model.tables import Floats, Grid, Ints
 from predictor.ratings.catalogue import Catalogue
 from predictor.threads import one_thread

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from predictor.model.factors import FactorModel
-from predictor.model.partial import Gaps
+from predictor.model.gaps import Gaps
 from predictor.model.raters import RaterTable
 from predictor.model.reference import Reference
 from predictor.model.tables import Floats, Grid

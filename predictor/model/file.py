@@ -33,7 +33,7 @@ from predictor.atomic import write_text
 from predictor.errors import CatalogueError, ModelError, control_character
 from predictor.model.data import FORMAT, Masked, ModelData, Pair, Triple, TypicalRange
 from predictor.model.factors import FactorModel, Missingness
-from predictor.model.partial import Gaps
+from predictor.model.gaps import Gaps
 from predictor.model.prediction import INTERVAL_LEVEL
 from predictor.model.raters import LENIENCY, RaterTable
 from predictor.model.reference import Reference

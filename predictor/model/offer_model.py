@@ -53,8 +53,7 @@ class OfferModel(ModelData):
     """
 
     def __repr__(self) -> str:
-        simulated = "SIMULATED " if self.simulated else ""
-        rows = f"{self.trained_on['n']:,} {simulated}interviews"
+        rows = f"{self.trained_on['n']:,} {'SIMULATED ' * self.simulated}interviews"
         return f"<OfferModel {self.name!r}: {len(self.signals)} signals, trained on {rows}>"
 
     def _repr_html_(self) -> str:
@@ -125,8 +124,7 @@ class OfferModel(ModelData):
         Returns
         -------
         DataFrame
-            `offer_probability`, `interval_low` and `interval_high` unless left out, and contributions on request; the
-            index of a DataFrame passed in is kept.
+            `offer_probability`, `interval_low` and `interval_high`, contributions; a DataFrame's index is kept.
 
         Raises
         ------
@@ -174,8 +172,7 @@ class OfferModel(ModelData):
         Parameters
         ----------
         coded
-            Codes of the model's `blocks`, for each of `terms`. Fastest are 16,384 to 65,536 rows at a time: fewer have
-            the fixed cost of some look-ups more often, many more do not fit the cache.
+            Codes of the model's `blocks`, for each of `terms`; 16,384 to 65,536 rows at a time are fastest.
         widening
             Variance of the log-odds that not knowing a panel's raters adds, shape (n,).
 
@@ -189,8 +186,8 @@ class OfferModel(ModelData):
         if widening is not None:
             deviation = np.sqrt(np.maximum(deviation**2 + np.where(rated > 0, widening, 0.0), 0.0))
         log_odds, half = log_odds + shift, QUANTILE * deviation
-        answers = [log_odds, *([log_odds - half, log_odds + half] if interval else [])]
-        answers = [probability(row) for row in answers]
+        ends = [log_odds - half, log_odds + half] if interval else []
+        answers = [probability(row) for row in (log_odds, *ends)]
         answers[0][rated == 0] = self.base_rate if base_rate is None else base_rate
         if contributions:
             reasons = self._evaluator.reasons(self._evaluator.without_inputs(self.blocks.all_values(coded)))
@@ -310,8 +307,6 @@ class OfferModel(ModelData):
     def partial_tables(self) -> PartialTables | None:
         """The tables for rows in which not everything was rated; None in formats 1 and 2."""
         return self._evaluator.partial_tables
-
-    # -- notes -----------------------------------------------------------------------------------------------------
 
     @cached_property
     def _notes(self) -> Notes:

@@ -17,7 +17,7 @@ import predictor.model.changes as changes
 from predictor import Catalogue, OfferModel, Prediction, Ratings, what_would_change
 from predictor.errors import ConfigError
 from predictor.model.data import Pair, TypicalRange
-from predictor.model.partial import Gaps
+from predictor.model.gaps import Gaps
 from predictor.ratings.signals import ContextInput, Scale, Signal
 
 OWN = ("a", "b", "c")

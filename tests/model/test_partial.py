@@ -14,7 +14,7 @@ from strategies import EXAMPLES
 from predictor import Catalogue, OfferClassifier, OfferModel, simulate_interviews
 from predictor.learning.factors import fit_factors
 from predictor.model.factors import Completion, FactorModel, Missingness
-from predictor.model.partial import Gaps
+from predictor.model.gaps import Gaps
 from predictor.model.tables import Floats, Grid
 
 SHIPPED = Catalogue.shipped()

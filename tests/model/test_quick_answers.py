@@ -13,7 +13,8 @@ from strategies import EXAMPLES
 from predictor import Catalogue, OfferModel
 from predictor.model.data import Pair, TypicalRange
 from predictor.model.factors import FactorModel, Missingness
-from predictor.model.partial import Gaps, PartialTables
+from predictor.model.gaps import Gaps
+from predictor.model.partial import PartialTables
 from predictor.model.tables import Floats, Grid
 from predictor.model.tree import Tree
 

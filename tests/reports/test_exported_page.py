@@ -21,7 +21,7 @@ from predictor.journal.store import Journal
 from predictor.model.data import Masked, Pair, Triple
 from predictor.model.factors import Missingness
 from predictor.model.first_questions import first_questions, remaining
-from predictor.model.partial import Gaps
+from predictor.model.gaps import Gaps
 from predictor.model.points import points_of
 from predictor.model.wording import headline, interval_sentence
 from predictor.reports.measured_scores import MeasuredValue

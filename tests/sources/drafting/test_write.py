@@ -167,7 +167,7 @@ def test_an_obvious_code_is_written_into_the_draft(
 
 
 def taken(text: str) -> Catalogue:
-    """Return the draft with the scale replaced by what its comments suggest."""
+    """Return the draft with the scale replaced by the one that its comments suggest."""
     lines = [
         line.removeprefix("#   ") if line.startswith(("#   not_", "#   scale = ")) else line
         for line in text.splitlines()
